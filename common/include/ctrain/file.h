@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+/* Files: whole ones read by mapping, whole ones written so that a reader sees the old or the new
+ * contents, never half of them. */
+#ifndef CTRAIN_FILE_H
+#define CTRAIN_FILE_H
+
+#include <ctrain/status.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A file's bytes, read-only. Regular files are mapped; pipes and devices are read to their end into
+ * memory. */
+typedef struct ct_file_view {
+    const char *data; // never NULL after a successful open, also for an empty file
+    size_t size_bytes;
+    bool mapped;
+} ct_file_view;
+
+/* Open path. CT_ENOTFOUND, CT_EIO, CT_ENOMEM with "path: reason" in diag; a folder is an error. */
+CT_MUST_USE ct_status ct_file_view_open(ct_file_view *view, const char *path, ct_diag *diag);
+void ct_file_view_close(ct_file_view *view);
+
+/* A file being written: bytes go to a temporary file in the same folder; commit makes them durable
+ * (fsync) and renames over path, abort (or a crash) leaves path as it was. Write errors are kept
+ * and reported by commit. Paths that are not regular files
+ * (/dev/stdout, pipes) are written in place. */
+typedef struct ct_file_writer ct_file_writer;
+
+CT_MUST_USE ct_status ct_file_writer_open(ct_file_writer **out, const char *path, ct_diag *diag);
+void ct_file_writer_write(ct_file_writer *writer, const void *data, size_t size_bytes);
+void ct_file_writer_printf(ct_file_writer *writer, const char *format, ...) CT_PRINTF(2, 3);
+/* Ends the writer either way; on failure path is unchanged and diag holds "path: reason". */
+CT_MUST_USE ct_status ct_file_writer_commit(ct_file_writer *writer, ct_diag *diag);
+/* Drop what was written; NULL is allowed. */
+void ct_file_writer_abort(ct_file_writer *writer);
+/* As for a secret: the new file is readable by its owner only (0600). Call before the first write.
+ */
+void ct_file_writer_set_private(ct_file_writer *writer);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

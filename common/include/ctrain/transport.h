@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT
+/* Messages between a server and its clients (a star): one interface, several ways to carry it. A
+ * solver does not know which one runs.
+ *
+ * An endpoint is the server's (its peers are clients 0 … n-1) or a client's (its one peer, 0, is
+ * the server). One thread uses an endpoint at a time. Nothing here waits for ever: every call that
+ * can wait takes a deadline, a peer that dies, stays silent or breaks the protocol is reported by
+ * name, and never holds up the others.
+ *
+ * On the wire (TCP): frames of a 12-byte header and a payload, little-endian: u16 magic 0x5443
+ * ("CT"), u8 version 1, u8 type, u32 aux, u32 payload length. The length is checked against
+ * max_message_bytes before anything is allocated. */
+#ifndef CTRAIN_TRANSPORT_H
+#define CTRAIN_TRANSPORT_H
+
+#include <ctrain/status.h>
+#include <ctrain/stop.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define CT_FRAME_HEADER_BYTES 12
+#define CT_MESSAGE_TYPE_MAX   239 // 240 … 255 belong to the transport (hello, welcome, refusal)
+
+/* A message. When received, data is borrowed until the next call on the same endpoint. */
+typedef struct ct_message {
+    uint32_t peer; // who sent it, or whom to send it to
+    uint8_t type;  // the application's, 0 … CT_MESSAGE_TYPE_MAX
+    uint32_t aux;  // the application's: a round, the origin of a forwarded block, …
+    const void *data;
+    size_t size_bytes;
+} ct_message;
+
+/* Bytes as counted where they enter and leave (headers and hand-shake included; for TCP: what the
+ * socket took and gave). */
+typedef struct ct_traffic {
+    uint64_t bytes_sent, bytes_received;
+    uint64_t messages_sent, messages_received;
+} ct_traffic;
+
+typedef struct ct_transport ct_transport;
+
+/* Queue a message to message->peer; data is copied or sent before the call returns. Never waits for
+ * the peer: what the socket does not take at once goes out during later calls. CT_ECLOSED: that
+ * peer is gone. CT_ERANGE: larger than max_message_bytes. */
+CT_MUST_USE ct_status ct_transport_send(ct_transport *t, const ct_message *message, ct_diag *diag);
+
+/* The next message of any peer. CT_ETIMEOUT: none within timeout_ms (the endpoint stays usable).
+ * CT_ECLOSED, CT_EPROTOCOL: message->peer is gone, and diag says why ("client 3 (127.0.0.1:40112):
+ * connection reset"); reported once a peer; the others go on. When the last peer is gone and has
+ * been reported: CT_ECLOSED with message->peer = UINT32_MAX. */
+CT_MUST_USE ct_status ct_transport_receive(ct_transport *t, ct_message *message, int timeout_ms,
+                                           ct_diag *diag);
+
+/* Wait until all that was queued has left, or timeout_ms has passed (CT_ETIMEOUT; diag names the
+ * slowest peer). */
+CT_MUST_USE ct_status ct_transport_flush(ct_transport *t, int timeout_ms, ct_diag *diag);
+
+/* Cut one peer off (it sees the connection close); its later messages are not delivered. */
+void ct_transport_drop(ct_transport *t, uint32_t peer);
+
+/* Peers ever connected: n at the server, 1 at a client. */
+size_t ct_transport_peers(const ct_transport *t);
+bool ct_transport_alive(const ct_transport *t, uint32_t peer);
+/* For messages to people: "client 3 (127.0.0.1:40112)", "server (127.0.0.1:9000)"; valid until the
+ * endpoint is closed. */
+const char *ct_transport_peer_name(const ct_transport *t, uint32_t peer);
+ct_traffic ct_transport_traffic(const ct_transport *t, uint32_t peer);
+ct_traffic ct_transport_traffic_total(const ct_transport *t);
+
+/* Flush for a moment, then close and free; NULL is allowed. */
+void ct_transport_close(ct_transport *t);
+
+/* ---- in process ---- */
+
+/* A server endpoint and n_clients client endpoints in this process, each for a thread of its own;
+ * clients[] is the caller's array. Each is closed with ct_transport_close(). */
+CT_MUST_USE ct_status ct_transport_create_inproc(ct_transport **server, ct_transport **clients,
+                                                 size_t n_clients, ct_diag *diag);
+
+/* ---- TCP ---- */
+
+typedef struct ct_tcp_options {
+    size_t max_message_bytes; // larger frames break the protocol (default 1 GiB)
+    int connect_timeout_ms; // client: keep trying to reach the server for so long (default 10,000)
+    int accept_timeout_ms;  // server: all clients must be there within (default 60,000)
+    int hello_timeout_ms;   // a connection that does not say who it is by then is closed (default
+                            // 5,000)
+    int stall_timeout_ms;   // a peer that takes nothing of what is queued for so long is gone
+                            // (default 30,000)
+    const void *greeting;   // borrowed for the call: client: sent with the hello; server: must be
+                            // equal, byte for byte, to
+    size_t greeting_bytes; //   each client's, or that client is refused (settings that must agree).
+                           //   At most 4,096 bytes.
+} ct_tcp_options;
+ct_tcp_options ct_tcp_options_default(void);
+
+/* A listening socket, not yet a server endpoint: so that the port (0: any free one) is known, and
+ * told, before clients come. */
+typedef struct ct_tcp_listener ct_tcp_listener;
+/* Bind to host (NULL: loopback, "127.0.0.1"; a name or an IPv4 or IPv6 address) and port.
+ * CT_EADDRESS: in use, or not ours; diag says which. */
+CT_MUST_USE ct_status ct_tcp_listener_open(ct_tcp_listener **out, const char *host, uint16_t port,
+                                           ct_diag *diag);
+uint16_t ct_tcp_listener_port(const ct_tcp_listener *listener);
+void ct_tcp_listener_close(ct_tcp_listener *listener);
+
+/* Wait until clients 0 … n_clients-1 have said hello, each once. A peer that says nothing, garbage,
+ * an id that is taken or out of range, or another greeting is refused with a reason and holds up
+ * nobody. CT_ETIMEOUT: diag names the missing ids. The listener stays the caller's. stop (may be
+ * NULL) is polled: CT_EINTERRUPTED. */
+CT_MUST_USE ct_status ct_transport_accept_tcp(ct_transport **out, ct_tcp_listener *listener,
+                                              size_t n_clients, const ct_tcp_options *opt,
+                                              const ct_stop_flag *stop, ct_diag *diag);
+
+/* Connect to the server as client `id`. CT_EREFUSED: nobody listens there (after connect_timeout_ms
+ * of trying), or the server refused with the reason in diag. CT_ETIMEOUT: it did not answer. */
+CT_MUST_USE ct_status ct_transport_connect_tcp(ct_transport **out, const char *host, uint16_t port,
+                                               uint32_t id, const ct_tcp_options *opt,
+                                               ct_diag *diag);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
