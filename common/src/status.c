@@ -30,7 +30,8 @@ const char *ct_status_text(ct_status status)
     return "unknown status";
 }
 
-/* Format into out, ending in "..." when it does not fit; a newline would break the one-line promise and becomes a space. */
+/* Format into out, ending in "..." when it does not fit; a newline would break the one-line promise
+ * and becomes a space. */
 static void format_line(char out[CT_DIAG_SIZE], const char *format, va_list args) CT_PRINTF(2, 0);
 
 static void format_line(char out[CT_DIAG_SIZE], const char *format, va_list args)

@@ -53,4 +53,13 @@ char *ct_test_file_bytes(const char *name, const void *data, size_t size);
  * Under sanitizers nothing fails and the function returns false. */
 bool ct_test_fail_allocation(unsigned long k);
 
+/* Blocks allocated and not yet freed in this process; 0 under sanitizers, which look for leaks
+ * themselves. */
+long ct_test_live_allocations(void);
+
+/* Call attempt with allocation k failing, for k = 1, 2, … until none fails any more. It must return
+ * CT_ENOMEM each time an allocation failed and CT_OK otherwise, and free all it allocated. */
+typedef ct_status ct_test_attempt_fn(void *context);
+void ct_assert_survives_allocation_failures(ct_test_attempt_fn *attempt, void *context);
+
 #endif
