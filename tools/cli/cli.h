@@ -2,13 +2,13 @@
 /* The command line of the three programs: one option table a command makes parsing, --help, man
  * page, completions, and the echo of the settings in the JSON report.
  *
- * Every program understands, besides its own: --help, --version, `help COMMAND`, `--man` (the man
- * page, troff) and
- * `--completion bash|zsh|fish`. Options are --name VALUE or --name=VALUE; flags are --name, and
- * --no-name where declared negatable; "--" ends options; options and operands may mix. The last
- * occurrence wins. Unknown options and commands (with the nearest known name), missing values,
- * numbers with trailing junk and values out of range are one line on stderr, "ufednl-cli train:
- * --k: ‘12x’ is not a whole number", and exit code 2. */
+ * Every program understands, besides its own: --help, --version, `help COMMAND`, --man (the man
+ * page, troff) and --completion bash|zsh|fish. Options are --name VALUE or --name=VALUE; flags are
+ * --name, and --no-name where declared negatable; names are written out in full; "--" ends options;
+ * options and operands may mix. The last occurrence wins. A value may begin with "-" (a negative
+ * number), one that begins with "--" needs the form with "=". Unknown options and commands (with
+ * the nearest known name), missing values, numbers with trailing junk and values out of range are
+ * one line on stderr, "ufednl-cli train: --k: '12x' is not a whole number", and exit code 2. */
 #ifndef CTRAIN_CLI_H
 #define CTRAIN_CLI_H
 
@@ -43,11 +43,12 @@ typedef struct cli_option {
     cli_type type;
     size_t offset;       // of the member in the command's settings struct
     const char *value;   // how help calls the value: "N", "FILE"
-    const char *preset;  // the default as text, parsed like a value and shown by help; NULL: absent
+    const char *preset;  // the default as text, parsed like a value and shown by help (a flag:
+                         // "true"); NULL: absent
                          // (0, false, NULL; CLI_REAL: NaN)
     const char *help;    // one sentence
-    double min, max;     // both 0: no bounds
-    bool open_min;       // min itself is not allowed
+    double min, max;     // both 0: no bounds; INFINITY (or max below min): none on that side
+    bool open_min;       // min itself is not allowed; with both 0: above 0
     bool negatable;      // a flag that also has --no-NAME
     const char *choices; // CLI_CHOICE
     const char *group;   // heading in help; NULL: "Options"
@@ -101,12 +102,14 @@ int cli_fail(ct_status status, const ct_diag *diag);
 /* The same for a mistake in the command line: exit code 2. */
 int cli_usage(const char *format, ...) CT_PRINTF(1, 2);
 
-/* Every setting of the command as a SETTING of the report, in the table's order; secrets are paths,
+/* Every setting of the command as a SETTING of the report, in the table's order, then the operands;
+ * keys are the names in lower case with "_" for "-" ("max_rounds", "file"). Secrets are paths,
  * never contents. */
 void cli_echo_settings(ct_report *report, const cli_command *command, const void *settings);
 
-/* SIGINT and SIGTERM raise the flag; a second one ends the process at once. cli_exit_code: 130 or
- * 143 if a signal came, else code. */
+/* From the first call on, SIGINT and SIGTERM raise the flag instead of ending the process; a second
+ * one ends it at once. A command that never calls cli_stop_flag() is ended by the first.
+ * cli_exit_code: 130 or 143 if a signal came, else code. */
 const ct_stop_flag *cli_stop_flag(void);
 int cli_exit_code(int code);
 

@@ -5,7 +5,7 @@
 #include "cli/cli_private.h"
 
 #include <ctype.h>
-#include <errno.h>
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,12 +35,12 @@ static bool refuse(char why[CLI__WHY_SIZE], const char *text, const char *reason
 
 bool cli__has_min(const cli_option *option)
 {
-    return (option->min != 0 || option->max != 0 || option->open_min) && isfinite(option->min);
+    return (option->min != 0 || option->max != 0 || option->open_min) && option->min > -DBL_MAX;
 }
 
 bool cli__has_max(const cli_option *option)
 {
-    return option->max > option->min && isfinite(option->max);
+    return option->max > option->min && option->max < DBL_MAX;
 }
 
 bool cli__range_text(char out[CLI__WHY_SIZE], const cli_option *option)

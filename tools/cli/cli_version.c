@@ -2,6 +2,8 @@
 /* --version: the release, and what decides how fast it computes on this machine. */
 #include "cli/cli_private.h"
 
+#include <ctrain/blas.h>
+#include <ctrain/kernels.h>
 #include <ctrain/version.h>
 
 static void print_compiler(FILE *out)
@@ -17,6 +19,12 @@ static void print_compiler(FILE *out)
 void cli__print_version(FILE *out, const cli_program *program)
 {
     fprintf(out, "%s %s\n", program->name, CTRAIN_VERSION);
+    fprintf(out, "simd: %s\n", ct_kernels_get()->name);
+    ct_diag diag = {""};
+    if (ct_blas_open(&diag) == CT_OK)
+        fprintf(out, "blas: %s\n", ct_blas_description());
+    else
+        fprintf(out, "blas: none (%s)\n", diag.text);
     print_compiler(out);
     fflush(out);
     if (program->print_versions != NULL)
