@@ -43,16 +43,18 @@ uint64_t ct_rng_u64(ct_rng *rng);
 uint64_t ct_rng_below(ct_rng *rng, uint64_t n);
 /* Uniform on [0, 1), multiples of 2^-53. */
 double ct_rng_uniform(ct_rng *rng);
-/* Standard normal deviate (Box-Muller on (0,1]; both values are used by ct_rng_fill_normal_f64). */
+/* Standard normal deviate (Box-Muller; ct_rng_fill_normal_f64 uses both values of each pair and
+ * costs half). The same bits on every machine with IEEE 754 arithmetic. */
 double ct_rng_normal(ct_rng *rng);
 
+/* n numbers low + (high - low) u, and mean + deviation z. */
 void ct_rng_fill_uniform_f64(ct_rng *rng, double *out, size_t n, double low, double high);
 void ct_rng_fill_normal_f64(ct_rng *rng, double *out, size_t n, double mean, double deviation);
 
 /* Put indices[0..n) in uniformly random order (Fisher-Yates). */
 void ct_rng_shuffle_u32(ct_rng *rng, uint32_t *indices, size_t n);
-/* k different numbers of {0, …, n-1}, ascending, every k-subset equally likely; O(k log k) time, k
- * numbers of memory. k <= n. */
+/* k different numbers of {0, …, n-1}, ascending, every k-subset equally likely; O(k log k) time, no
+ * memory but out. k <= n. */
 void ct_rng_choose_u64(ct_rng *rng, uint64_t *out, size_t k, uint64_t n);
 
 /* The block function itself, for known-answer tests and for filling arrays. */
