@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+/* f and its gradient straight from the data set: the certificate. On purpose it shares nothing with
+ * the clients' code: rows in file order, libm, no kernels. */
+#include <ufednl/ufednl.h>
+
+#include <math.h>
+#include <string.h>
+
+/* log(1 + exp(t)) without overflow. */
+static double softplus(double t)
+{
+    return fmax(t, 0.0) + log1p(exp(-fabs(t)));
+}
+
+/* Its derivative, 1 / (1 + exp(-t)). */
+static double logistic(double t)
+{
+    double e = exp(-fabs(t));
+    return t >= 0.0 ? 1.0 / (1.0 + e) : e / (1.0 + e);
+}
+
+static double row_product(const ct_dataset *data, size_t row, bool intercept, const double *x)
+{
+    double sum = intercept ? x[data->cols] : 0.0;
+    for (size_t e = data->row_start[row]; e < data->row_start[row + 1]; e++)
+        sum += data->val[e] * x[data->col[e]];
+    return sum;
+}
+
+static void add_row(double *grad, double factor, const ct_dataset *data, size_t row, bool intercept)
+{
+    for (size_t e = data->row_start[row]; e < data->row_start[row + 1]; e++)
+        grad[data->col[e]] += factor * data->val[e];
+    if (intercept)
+        grad[data->cols] += factor;
+}
+
+double fednl_objective(const ct_dataset *data, const double *sign, double lambda, bool intercept,
+                       const double *x, double *grad)
+{
+    size_t d = data->cols + intercept;
+    double loss = 0.0, x_squared = 0.0;
+    if (grad != NULL)
+        memset(grad, 0, d * sizeof *grad);
+    for (size_t j = 0; j < data->rows; j++) {
+        double t = -sign[j] * row_product(data, j, intercept, x);
+        loss += softplus(t);
+        if (grad != NULL)
+            add_row(grad, -sign[j] * logistic(t) / (double)data->rows, data, j, intercept);
+    }
+    for (size_t c = 0; c < d; c++) {
+        x_squared += x[c] * x[c];
+        if (grad != NULL)
+            grad[c] += lambda * x[c];
+    }
+    return loss / (double)data->rows + 0.5 * lambda * x_squared;
+}
