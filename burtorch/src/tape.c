@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* Tapes: creation, growth, errors, and the cold halves of the inline functions of tape.h.
  *
- * The four node arrays live in one 64-byte aligned block, so that growing either succeeds for all of
- * them or leaves the tape as it was. */
+ * The four node arrays live in one 64-byte aligned block, so that growing either succeeds for all
+ * of them or leaves the tape as it was. */
 #include "tape_private.h"
 
 #include <ctrain/arena.h>
@@ -146,13 +146,19 @@ void bt_set_value(bt_var x, double value)
 bt_var bt__tape_reject(bt_tape *tape, bt_var x)
 {
     bt_var none = {tape, BT_NO_INDEX};
-    if (!tape || tape != x.tape) {
-        bt__tape_fail(x.tape, BT_ETAPE, "variables of different tapes in one operation");
-        return bt__tape_fail(tape, BT_ETAPE, "variables of different tapes in one operation");
+    if (tape != x.tape) {
+        const char *why = tape && x.tape ? "variables of different tapes in one operation"
+                                         : "an unset variable in an operation";
+        bt__tape_fail(x.tape, BT_ETAPE, why);
+        return bt__tape_fail(tape, BT_ETAPE, why);
     }
+    if (!tape)
+        return none;
     // A variable that is none either carries an error its tape already knows, or was never set.
     if (x.index == BT_NO_INDEX)
-        return tape->status != CT_OK ? none : bt__tape_fail(tape, BT_ETAPE, "an unset variable");
+        return tape->status != CT_OK
+                   ? none
+                   : bt__tape_fail(tape, BT_ETAPE, "an unset variable in an operation");
     return bt__tape_fail(tape, BT_ETAPE, "a variable that a rewind has dropped");
 }
 
@@ -167,12 +173,14 @@ bt_var bt__record_leaf_cold(bt_tape *tape, bt_op op, double value)
 bt_var bt__record_cold(bt_op op, bt_var x, bt_var z)
 {
     bt_tape *t = x.tape;
+    if (z.tape != t)
+        return bt__tape_reject(t, z);
     if (!bt__ready(x, 0))
         return bt__tape_reject(t, x);
-    if (z.tape != t || !bt__ready(z, 0))
+    if (!bt__ready(z, 0))
         return bt__tape_reject(t, z);
     if (!bt__tape_grow(t, 1))
-        return bt__tape_fail(t, CT_ENOMEM, "");
+        return bt__tape_fail(t, CT_ENOMEM, "no memory for more nodes on the tape");
     const double y = bt_op_evaluate(op, t->value[x.index], t->value[z.index]);
     return bt__append(t, op, x.index, z.index, y);
 }

@@ -195,8 +195,8 @@ static void add_to_all(double *gradient, const uint32_t *x, size_t n, double g)
         gradient[x[i]] += g;
 }
 
-static void add_scaled(double *gradient, const uint32_t *to, const double *value,
-                       const uint32_t *x, size_t n, double g)
+static void add_scaled(double *gradient, const uint32_t *to, const double *value, const uint32_t *x,
+                       size_t n, double g)
 {
     for (size_t i = 0; i < n; i++)
         gradient[to[i]] += g * value[x[i]];

@@ -63,7 +63,8 @@ void bt_tape_forward(bt_tape *tape)
     }
 }
 
-/* Operands come before their node, so when the sweep arrives at a node all of its gradient is there. */
+/* Operands come before their node, so when the sweep arrives at a node all of its gradient is
+ * there. */
 static void sweep_back(bt_tape *tape, size_t root)
 {
     const uint16_t *const ops = tape->op;

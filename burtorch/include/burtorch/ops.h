@@ -84,11 +84,11 @@ extern "C" {
 typedef enum bt_op {
     BT_OP_VARIABLE = 0,
     BT_OP_CONSTANT,
-#define BT__ENUM_UNARY(ID, name, y, da, low, high)                          BT_OP_##ID,
+#define BT__ENUM_UNARY(ID, name, y, da, low, high)                         BT_OP_##ID,
 #define BT__ENUM_BINARY(ID, name, y, da, db, low_a, high_a, low_b, high_b) BT_OP_##ID,
-#define BT__ENUM_LIST(ID, name, lists, text)                                BT_OP_##ID,
+#define BT__ENUM_LIST(ID, name, lists, text)                               BT_OP_##ID,
     BT_UNARY_OPS(BT__ENUM_UNARY) BT_BINARY_OPS(BT__ENUM_BINARY)
-    BT_OP_POW_CONST, // pow whose exponent takes no gradient
+        BT_OP_POW_CONST, // pow whose exponent takes no gradient
     BT_LIST_OPS(BT__ENUM_LIST) BT_OP_COUNT
 #undef BT__ENUM_UNARY
 #undef BT__ENUM_BINARY
@@ -119,11 +119,11 @@ double bt_op_evaluate(bt_op op, double a, double b);
 
 /* ---- Parts of the formulas above ---- */
 
-#define BT__LOG2_E         1.44269504088896340736
-#define BT__LOG10_E        0.43429448190325182765
-#define BT__2_SQRTPI       1.12837916709551257390
-#define BT__SQRT1_2        0.70710678118654752440
-#define BT__1_SQRT2PI      0.39894228040143267794
+#define BT__LOG2_E    1.44269504088896340736
+#define BT__LOG10_E   0.43429448190325182765
+#define BT__2_SQRTPI  1.12837916709551257390
+#define BT__SQRT1_2   0.70710678118654752440
+#define BT__1_SQRT2PI 0.39894228040143267794
 
 static inline double bt__sign(double a)
 {

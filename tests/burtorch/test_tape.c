@@ -1,0 +1,398 @@
+// SPDX-License-Identifier: MIT
+/* The tape itself: known gradients, lists, repeated sweeps, several roots, rewinding, long chains,
+ * and every way to misuse it. */
+#include "ct_test.h"
+
+#include <burtorch/tape.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bt_tape *new_tape(void)
+{
+    bt_tape *tape;
+    ct_assert_ok(bt_tape_create(&tape), NULL);
+    return tape;
+}
+
+static void test_tiny_graph(void **state)
+{
+    (void)state;
+    bt_tape *t = new_tape();
+    const bt_var a = bt_variable(t, -41), b = bt_variable(t, 2);
+    const bt_var c = bt_add(a, b), d = bt_add(bt_mul(a, b), bt_cub(b));
+    const bt_var g = bt_mul_const(bt_sqr(bt_sub(c, d)), 0.5);
+    ct_assert_ok(bt_backward(g), NULL);
+    ct_assert_near(bt_value(g), 612.5, 0, 0);
+    ct_assert_near(bt_gradient(a), -35, 0, 0);
+    ct_assert_near(bt_gradient(b), 1050, 0, 0);
+    bt_tape_destroy(t);
+}
+
+/* The expression of micrograd's README; two of its nodes are relu. */
+static void test_small_graph(void **state)
+{
+    (void)state;
+    bt_tape *t = new_tape();
+    const bt_var a = bt_variable(t, -4), b = bt_variable(t, 2);
+    bt_var c = bt_add(a, b), d = bt_add(bt_mul(a, b), bt_cub(b));
+    c = bt_add(c, bt_add_const(c, 1));
+    c = bt_add(c, bt_sub(bt_add_const(c, 1), a));
+    d = bt_add(d, bt_add(bt_mul_const(d, 2), bt_relu(bt_add(b, a))));
+    d = bt_add(d, bt_add(bt_mul_const(d, 3), bt_relu(bt_sub(b, a))));
+    const bt_var f = bt_sqr(bt_sub(c, d));
+    const bt_var g = bt_add(bt_mul_const(f, 0.5), bt_const_div(10, f));
+    for (int i = 0; i < 16; i++) {
+        ct_assert_ok(bt_backward(g), NULL);
+        ct_assert_near(bt_value(g), 24.70408163265306, 1e-15, 0);
+        ct_assert_near(bt_gradient(a), 138.83381924198252, 1e-15, 0);
+        ct_assert_near(bt_gradient(b), 645.5772594752186, 1e-15, 0);
+    }
+    bt_tape_destroy(t);
+}
+
+/* x -> y = x x -> z = y + y -> z^2, many times over. */
+static void test_repeated_sweeps(void **state)
+{
+    (void)state;
+    bt_tape *t = new_tape();
+    const bt_var x = bt_variable(t, 2), y = bt_mul(x, x);
+    const bt_var root = bt_sqr(bt_add(y, y));
+    for (int i = 0; i < 20; i++) {
+        ct_assert_ok(bt_backward(root), NULL);
+        ct_assert_near(bt_gradient(x), 128, 0, 0);
+    }
+    bt_tape_destroy(t);
+}
+
+/* Two roots that share a node: (12, 20) whichever comes first, and again. */
+static void test_two_roots(void **state)
+{
+    (void)state;
+    bt_tape *t = new_tape();
+    const bt_var x = bt_variable(t, 2), shared = bt_sqr(x);
+    const bt_var first = bt_mul_const(shared, 3), second = bt_mul_const(shared, 5);
+    for (int i = 0; i < 4; i++) {
+        ct_assert_ok(bt_backward(first), NULL);
+        ct_assert_near(bt_gradient(x), 12, 0, 0);
+        ct_assert_near(bt_gradient(second), 0, 0, 0);
+        ct_assert_ok(bt_backward(second), NULL);
+        ct_assert_near(bt_gradient(x), 20, 0, 0);
+        ct_assert_near(bt_gradient(first), 0, 0, 0);
+    }
+    bt_tape_destroy(t);
+}
+
+static void test_doubling_chain(void **state)
+{
+    (void)state;
+    bt_tape *t = new_tape();
+    const bt_var x = bt_variable(t, 1);
+    bt_var c = x;
+    for (int depth = 0; depth < 1000; depth++)
+        c = bt_add(c, c);
+    for (int i = 0; i < 10; i++)
+        ct_assert_ok(bt_backward(c), NULL);
+    ct_assert_near(bt_gradient(x), ldexp(1, 1000), 0, 0);
+    bt_tape_destroy(t);
+}
+
+static void test_long_chain(void **state)
+{
+    (void)state;
+    enum { NODES = 2000000 };
+    bt_tape *t = new_tape();
+    const bt_var x = bt_variable(t, 0.5);
+    bt_var y = x;
+    for (int i = 1; i < NODES; i++)
+        y = bt_add(y, x);
+    ct_assert_ok(bt_backward(y), NULL);
+    ct_assert_near(bt_value(y), 0.5 * NODES, 0, 0);
+    ct_assert_near(bt_gradient(x), NODES, 0, 0);
+    assert_true(bt_tape_bytes(t) <= 40u * 2 * NODES);
+    bt_tape_destroy(t);
+}
+
+static void test_many_handles(void **state)
+{
+    (void)state;
+    bt_tape *t = new_tape();
+    const bt_var x = bt_variable(t, 3);
+    bt_var copies[1000], sum = x;
+    for (int i = 0; i < 1000; i++)
+        copies[i] = x;
+    for (int i = 0; i < 1000; i++)
+        sum = bt_add(sum, copies[i]);
+    ct_assert_ok(bt_backward(sum), NULL);
+    ct_assert_near(bt_gradient(x), 1001, 0, 0);
+    bt_tape_destroy(t);
+}
+
+/* ---- Lists ---- */
+
+typedef bt_var list_fn(const bt_var *x, size_t n);
+
+static double slow_list(int which, const double *v, size_t n)
+{
+    double sum = 0, product = 1, squares = 0;
+    for (size_t i = 0; i < n; i++) {
+        sum += v[i];
+        product *= v[i];
+        squares += v[i] * v[i];
+    }
+    const double m = (double)n;
+    const double all[] = {sum, 2 * v[0] - sum, product, sum / m, -sum / m, squares, squares / m};
+    return all[which];
+}
+
+static double slow_gradient(int which, const double *v, size_t n, size_t i)
+{
+    double others = 1;
+    for (size_t j = 0; j < n; j++)
+        others *= j == i ? 1 : v[j];
+    const double m = (double)n;
+    const double all[] = {1, i ? -1.0 : 1.0, others, 1 / m, -1 / m, 2 * v[i], 2 * v[i] / m};
+    return all[which];
+}
+
+static void test_lists(void **state)
+{
+    (void)state;
+    list_fn *const fn[] = {bt_sum,      bt_subtract,    bt_product,     bt_mean,
+                           bt_neg_mean, bt_sum_squares, bt_mean_squares};
+    bt_tape *t = new_tape();
+    for (int which = 0; which < 7; which++) {
+        for (size_t n = 1; n <= 33; n++) {
+            bt_tape_reset(t);
+            double v[33];
+            bt_var x[33];
+            for (size_t i = 0; i < n; i++) {
+                v[i] = n % 5 == 4 && i == 2 ? 0 : 0.3 + 0.1 * (double)i - 0.02 * (double)(i * i);
+                x[i] = bt_variable(t, v[i]);
+            }
+            const bt_var y = fn[which](x, n);
+            ct_assert_ok(bt_backward(y), NULL);
+            ct_assert_near(bt_value(y), slow_list(which, v, n), 1e-12, 1e-13);
+            for (size_t i = 0; i < n; i++)
+                ct_assert_near(bt_gradient(x[i]), slow_gradient(which, v, n, i), 1e-12, 1e-15);
+            bt_tape_forward(t);
+            ct_assert_near(bt_value(y), slow_list(which, v, n), 1e-12, 1e-13);
+        }
+    }
+    bt_tape_destroy(t);
+}
+
+static void test_dot(void **state)
+{
+    (void)state;
+    bt_tape *t = new_tape();
+    bt_var x[5], z[5];
+    const bt_var c = bt_variable(t, 7);
+    for (int i = 0; i < 5; i++) {
+        x[i] = bt_variable(t, i + 1);
+        z[i] = bt_variable(t, 10 - i);
+    }
+    const bt_var dot = bt_dot(x, z, 5), biased = bt_dot_bias(c, x, z, 5), self = bt_dot(x, x, 5);
+    ct_assert_near(bt_value(dot), 10 + 18 + 24 + 28 + 30, 0, 0);
+    ct_assert_near(bt_value(biased), 117, 0, 0);
+    ct_assert_ok(bt_backward(biased), NULL);
+    ct_assert_near(bt_gradient(c), 1, 0, 0);
+    for (int i = 0; i < 5; i++) {
+        ct_assert_near(bt_gradient(x[i]), 10 - i, 0, 0);
+        ct_assert_near(bt_gradient(z[i]), i + 1, 0, 0);
+    }
+    ct_assert_ok(bt_backward(self), NULL);
+    ct_assert_near(bt_gradient(x[4]), 10, 0, 0);
+    ct_assert_near(bt_gradient(c), 0, 0, 0);
+    ct_assert_near(bt_value(bt_dot_bias(c, NULL, NULL, 0)), 7, 0, 0);
+    bt_tape_destroy(t);
+}
+
+/* ---- Rewinding ---- */
+
+static void test_training_loop(void **state)
+{
+    (void)state;
+    bt_tape *t = new_tape();
+    const bt_var w = bt_variable(t, 5);
+    const bt_mark mark = bt_tape_mark(t);
+    size_t bytes = 0;
+    for (int step = 0; step < 300; step++) {
+        const bt_var terms[2] = {bt_sqr(bt_sub_const(w, 2)), bt_constant(t, 1)};
+        ct_assert_ok(bt_backward(bt_sum(terms, 2)), NULL);
+        bt_set_value(w, bt_value(w) - 0.1 * bt_gradient(w));
+        bt_tape_rewind(t, mark);
+        if (step == 1)
+            bytes = bt_tape_bytes(t);
+    }
+    ct_assert_near(bt_value(w), 2, 1e-12, 0);
+    ct_assert_ok(bt_tape_status(t), NULL);
+    assert_int_equal(bt_tape_nodes(t), 1);
+    assert_int_equal(bt_tape_bytes(t), bytes);
+    bt_tape_destroy(t);
+}
+
+/* Gradients left by an earlier sweep never leak into nodes recorded after a rewind. */
+static void test_rewind_then_other_graph(void **state)
+{
+    (void)state;
+    bt_tape *t = new_tape();
+    const bt_var x = bt_variable(t, 3);
+    const bt_mark mark = bt_tape_mark(t);
+    ct_assert_ok(bt_backward(bt_sqr(bt_add(x, x))), NULL);
+    bt_tape_rewind(t, mark);
+    const bt_var y = bt_mul_const(x, 2);
+    ct_assert_near(bt_gradient(y), 0, 0, 0);
+    const bt_var z = bt_exp(y);
+    ct_assert_ok(bt_backward(y), NULL);
+    ct_assert_near(bt_gradient(x), 2, 0, 0);
+    ct_assert_near(bt_gradient(z), 0, 0, 0);
+    bt_tape_destroy(t);
+}
+
+/* ---- Misuse ---- */
+
+static void assert_broken(bt_tape *t, bt_var result, ct_status status, const char *text)
+{
+    assert_true(isnan(bt_value(result)));
+    assert_true(isnan(bt_gradient(result)));
+    assert_int_equal(bt_tape_status(t), status);
+    ct_assert_contains(bt_tape_message(t), text);
+    ct_assert_status(bt_backward(bt_variable(t, 1)), status, NULL);
+    assert_true(isnan(bt_value(bt_exp(bt_add(result, result)))));
+    bt_tape_reset(t);
+    ct_assert_ok(bt_tape_status(t), NULL);
+}
+
+static void test_mixing_tapes(void **state)
+{
+    (void)state;
+    bt_tape *s = new_tape(), *t = new_tape();
+    const bt_var x = bt_variable(s, 1), z = bt_variable(t, 2);
+    const bt_var both[2] = {z, x};
+    assert_broken(t, bt_add(x, z), BT_ETAPE, "different tapes");
+    ct_assert_status(bt_tape_status(s), BT_ETAPE, NULL);
+    bt_tape_reset(s);
+    (void)bt_variable(s, 1);
+    (void)bt_variable(t, 2);
+    assert_broken(t, bt_sum(both, 2), BT_ETAPE, "different tapes");
+    bt_tape_reset(s);
+    (void)bt_variable(s, 1);
+    (void)bt_variable(t, 2);
+    assert_broken(s, bt_dot(&x, &z, 1), BT_ETAPE, "different tapes");
+    bt_tape_destroy(s);
+    bt_tape_destroy(t);
+}
+
+static void test_dropped_variables(void **state)
+{
+    (void)state;
+    bt_tape *t = new_tape();
+    const bt_var x = bt_variable(t, 1);
+    const bt_mark mark = bt_tape_mark(t);
+    const bt_var dropped = bt_exp(x);
+    bt_tape_rewind(t, mark);
+    assert_broken(t, bt_log(dropped), BT_ETAPE, "dropped");
+    (void)bt_variable(t, 1);
+    assert_broken(t, bt_mul(x, dropped), BT_ETAPE, "dropped");
+    (void)bt_variable(t, 1);
+    assert_broken(t, bt_const_div(1, dropped), BT_ETAPE, "dropped");
+    (void)bt_variable(t, 1);
+    bt_set_value(dropped, 3);
+    ct_assert_status(bt_backward(x), BT_ETAPE, NULL);
+    bt_tape_reset(t);
+    (void)bt_variable(t, 1);
+    ct_assert_status(bt_backward(dropped), BT_ETAPE, NULL);
+    const bt_mark beyond = {5, 0};
+    bt_tape_reset(t);
+    bt_tape_rewind(t, beyond);
+    ct_assert_status(bt_tape_status(t), CT_EINVALID, NULL);
+    bt_tape_destroy(t);
+}
+
+static void test_unset_variables(void **state)
+{
+    (void)state;
+    bt_tape *t = new_tape();
+    const bt_var x = bt_variable(t, 1), unset = {0};
+    assert_true(isnan(bt_value(bt_exp(unset))));
+    assert_true(isnan(bt_value(bt_sum(&unset, 1))));
+    assert_true(isnan(bt_value(bt_sum(&x, 0))));
+    assert_true(isnan(bt_value(bt_variable(NULL, 1))));
+    ct_assert_status(bt_backward(unset), BT_ETAPE, NULL);
+    bt_set_value(unset, 1);
+    bt_var out = bt_add(unset, x);
+    assert_broken(t, out, BT_ETAPE, "unset");
+    out = bt_apply(BT_OP_SUM, bt_variable(t, 1), x);
+    assert_broken(t, out, CT_EINVALID, "unary or binary");
+    out = bt_variable(t, 1);
+    out = bt_apply_list(BT_OP_EXP, &out, 1);
+    assert_broken(t, out, CT_EINVALID, "one list");
+    const bt_var y = bt_exp(bt_variable(t, 1));
+    bt_set_value(y, 3);
+    ct_assert_status(bt_tape_status(t), CT_EINVALID, NULL);
+    bt_tape_destroy(t);
+    bt_tape_destroy(NULL);
+}
+
+/* Whichever allocation fails, the tape says so, keeps what it has, and nothing leaks. */
+static void test_no_memory(void **state)
+{
+    (void)state;
+    for (unsigned long k = 1; k < 20; k++) {
+        bt_tape *t = NULL;
+        ct_status status = CT_OK;
+        ct_test_fail_allocation(k);
+        if (bt_tape_create(&t) == CT_OK) {
+            bt_var x[400];
+            for (int i = 0; i < 400; i++)
+                x[i] = bt_variable(t, 1);
+            const bt_var y = bt_add_const(bt_product(x, 400), bt_value(bt_mean(x, 400)));
+            status = bt_backward(y);
+            assert_true(status == CT_OK ? bt_value(y) == 2 : isnan(bt_value(y)));
+        }
+        const bool failed = ct_test_fail_allocation(0);
+        if (failed)
+            assert_true(!t || status == CT_ENOMEM);
+        bt_tape_destroy(t);
+        if (!failed)
+            return;
+    }
+    fail_msg("allocations never ended");
+}
+
+static void test_reserve(void **state)
+{
+    (void)state;
+    bt_tape *t = new_tape();
+    ct_assert_status(bt_tape_reserve(t, SIZE_MAX), CT_ERANGE, NULL);
+    ct_assert_ok(bt_tape_reserve(t, 1000), NULL);
+    const double *before = t->value;
+    for (int i = 0; i < 1000; i++)
+        (void)bt_variable(t, i);
+    assert_ptr_equal(t->value, before);
+    bt_tape_destroy(t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_tiny_graph),
+        cmocka_unit_test(test_small_graph),
+        cmocka_unit_test(test_repeated_sweeps),
+        cmocka_unit_test(test_two_roots),
+        cmocka_unit_test(test_doubling_chain),
+        cmocka_unit_test(test_long_chain),
+        cmocka_unit_test(test_many_handles),
+        cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_dot),
+        cmocka_unit_test(test_training_loop),
+        cmocka_unit_test(test_rewind_then_other_graph),
+        cmocka_unit_test(test_mixing_tapes),
+        cmocka_unit_test(test_dropped_variables),
+        cmocka_unit_test(test_unset_variables),
+        cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_reserve),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
