@@ -39,12 +39,13 @@ ct_libsvm_options ct_libsvm_options_default(void);
  * CT_ENOTFOUND, CT_EIO; CT_EPARSE with "path:line: reason" for the first malformed line: a label or
  * value that is no finite number, a missing colon, an index that is not a number, is below
  * first_index, not above the one before it, beyond cols or beyond 2^32 - 2, a NUL byte; CT_EPARSE
- * "path: reason" for a file without rows; CT_ENOMEM. */
+ * "path: reason" for a file without rows; CT_EINVALID: first_index is not 0 or 1; CT_ERANGE: more
+ * than 2^32 rows or cols beyond 2^32 - 1; CT_ENOMEM. */
 CT_MUST_USE ct_status ct_dataset_read_libsvm(ct_dataset **out, const char *path,
                                              const ct_libsvm_options *opt, ct_diag *diag);
 
-/* Copy rows given as CSR arrays. CT_EINVALID: the arrays break the rules above; diag names the row.
- */
+/* Copy rows given as CSR arrays. CT_EINVALID: the arrays break the rules above, or a value or label
+ * is not finite; diag names the row. CT_ERANGE: more than 2^32 rows or 2^32 - 1 columns. */
 CT_MUST_USE ct_status ct_dataset_from_csr(ct_dataset **out, size_t rows, size_t cols,
                                           const size_t *row_start, const uint32_t *col,
                                           const double *val, const double *label, ct_diag *diag);
@@ -77,25 +78,27 @@ typedef struct ct_split_options {
 } ct_split_options;
 ct_split_options ct_split_options_default(size_t clients);
 
-/* Deal every row to exactly one client. CT_EINVALID: more clients than rows, no clients, sizes that
- * do not add up. */
+/* Deal every row to exactly one client. CT_EINVALID: more clients than rows, no clients, a size of
+ * 0, sizes that do not add up. CT_ERANGE: more than 2^32 rows. */
 CT_MUST_USE ct_status ct_split_create(ct_split **out, const ct_dataset *data,
                                       const ct_split_options *opt, ct_diag *diag);
 void ct_split_destroy(ct_split *split);
 
 /* A synthetic sparse binary problem with a planted linear model: labels ±1 drawn from its logistic
- * probability, feature popularity falling off as a power law, as in text data. Deterministic in
- * seed. Defaults are shaped like w8a: 49,749 rows, 300 features, 11.65 non-zeros a row, all values
- * 1, 3 % positive. */
+ * probability, the intercept placed so that exactly the wanted fraction of rows is positive
+ * (rounded; at least one row of each label where there are two rows); feature popularity falling
+ * off as a power law, as in text data. Deterministic in seed. Defaults are shaped like w8a: 49,749
+ * rows, 300 features, 11.65 non-zeros a row, all values 1, 3 % positive. */
 typedef struct ct_sparse_options {
     size_t rows, cols;
     double nnz_per_row;       // mean, at least 1, at most cols
     double positive_fraction; // in (0, 1)
-    double power;             // popularity of feature j is (j + 1)^-power, >= 0
+    double power;             // popularity of feature j is like (j + 1)^-power; 0 to 100
     bool binary;              // values all 1, or uniform on (0, 1]
     uint64_t seed;
 } ct_sparse_options;
 ct_sparse_options ct_sparse_options_default(void);
+/* CT_EINVALID: an option out of its range, named in diag. CT_ERANGE: more than 2^32 rows. */
 CT_MUST_USE ct_status ct_dataset_generate_sparse(ct_dataset **out, const ct_sparse_options *opt,
                                                  ct_diag *diag);
 
