@@ -210,7 +210,9 @@ static int open_beside(ct_file_writer *w, const struct stat *old)
     int error = follow_links(&w->target, w->path);
     if (error != 0)
         return error;
-    if (old != NULL && access(w->target, W_OK) != 0)
+    if (w->target[folder_length(w->target)] == '\0') // "" or "folder/"
+        return ENOENT;
+    if (old != NULL && faccessat(AT_FDCWD, w->target, W_OK, AT_EACCESS) != 0)
         return errno;
     error = open_temporary(w);
     if (error == 0 && old != NULL && fchmod(w->fd, old->st_mode & 0777) != 0)
@@ -325,16 +327,15 @@ void ct_file_writer_set_private(ct_file_writer *w)
 
 /* Make the rename itself durable. It is done by now and cannot be taken back, so where a file
  * system cannot sync a folder nothing is reported. */
-static void sync_folder(const char *path)
+static void sync_folder_of(char *path)
 {
     size_t n = folder_length(path);
-    char *folder = n == 0 ? join(".", 1, "") : join(path, n, "");
-    int fd = folder == NULL ? -1 : open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    path[n] = '\0'; // the rest is not needed any more
+    int fd = open(n == 0 ? "." : path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd >= 0) {
         fsync(fd);
         close(fd);
     }
-    free(folder);
 }
 
 ct_status ct_file_writer_commit(ct_file_writer *w, ct_diag *diag)
@@ -349,7 +350,7 @@ ct_status ct_file_writer_commit(ct_file_writer *w, ct_diag *diag)
         if (rename(w->temporary, w->target) == 0) {
             free(w->temporary);
             w->temporary = NULL;
-            sync_folder(w->target);
+            sync_folder_of(w->target);
         } else {
             w->error = errno;
         }
