@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+/* Parts of the TCP transport that its files share: one framed connection (transport_connection.c),
+ * which exists before it is known whose it is, and the endpoint that takes it over
+ * (transport_tcp.c). */
+#ifndef CTRAIN_TRANSPORT_TCP_H
+#define CTRAIN_TRANSPORT_TCP_H
+
+#include "transport_frame.h"
+#include "transport_stream.h"
+
+/* One connection: its stream, what has arrived and what has yet to leave. Once it has ended the
+ * stream is closed, `end` says how, and what has arrived can still be taken. */
+typedef struct ct__connection {
+    ct__stream stream;
+    ct__queue in, out;
+    int64_t progress_ns; // when `out` was last empty or written from
+    ct_status end;       // CT_OK while it lasts
+    ct_diag end_reason;
+    char address[CT__ADDRESS_SIZE];
+} ct__connection;
+
+/* Take a connected socket, non-blocking from now on. */
+void ct__connection_open(ct__connection *c, int fd, int stall_timeout_ms);
+void ct__connection_clear(ct__connection *c);
+static inline bool ct__connection_is_open(const ct__connection *c)
+{
+    return c->stream.fd >= 0;
+}
+/* End it, for the reason in `why`; the first end stays. */
+void ct__connection_end(ct__connection *c, ct_status status, const ct_diag *why);
+
+/* Read once what is there into `in`. Where a frame's length is known but not believed yet, memory
+ * grows with what has arrived. */
+void ct__connection_read(ct__connection *c, size_t missing);
+/* Write what the socket takes of `out`. */
+void ct__connection_write(ct__connection *c);
+/* Send a frame or queue what is not taken. CT_ENOMEM: nothing was sent; CT_ECLOSED: see end. */
+CT_MUST_USE ct_status ct__connection_send(ct__connection *c, uint8_t type, uint32_t aux,
+                                          const void *data, size_t size_bytes);
+
+/* What poll() shall report of it; 0: nothing. */
+short ct__connection_poll_events(const ct__connection *c, bool want_read);
+
+/* An endpoint with room for n_peers connections, which are moved into it one by one. */
+CT_MUST_USE ct_status ct__tcp_create(ct_transport **out, bool is_server, size_t n_peers,
+                                     size_t n_clients, const ct_tcp_options *opt, ct_diag *diag);
+void ct__tcp_adopt(ct_transport *t, uint32_t peer, ct__connection *connection);
+/* The peer's connection, for the hand-shake. */
+ct__connection *ct__tcp_connection(ct_transport *t, uint32_t peer);
+
+/* Options with the defaults for NULL, checked. */
+CT_MUST_USE ct_status ct__tcp_options_check(ct_tcp_options *checked, const ct_tcp_options *opt,
+                                            ct_diag *diag);
+
+/* getaddrinfo for a TCP service; host NULL is 127.0.0.1. CT_EADDRESS: no such host. The caller
+ * frees with freeaddrinfo. */
+struct addrinfo;
+CT_MUST_USE ct_status ct__tcp_resolve(struct addrinfo **out, const char *host, uint16_t port,
+                                      ct_diag *diag);
+
+#endif
