@@ -20,21 +20,24 @@ typedef struct ct_report ct_report;
 CT_MUST_USE ct_status ct_report_create(ct_report **out, const char *title, const char *program);
 void ct_report_destroy(ct_report *report);
 
-/* Where to write (copied; NULL: not). Opened here so that a path that cannot be written fails
- * before the work begins. */
+/* Where to write (copied; NULL: not). Opened here, before the first row, so that a path that cannot
+ * be written fails before the work begins: CT_EIO or CT_ENOTFOUND, with the path in diag. */
 CT_MUST_USE ct_status ct_report_open_jsonl(ct_report *report, const char *path, ct_diag *diag);
 CT_MUST_USE ct_status ct_report_open_csv(ct_report *report, const char *path, ct_diag *diag);
 CT_MUST_USE ct_status ct_report_open_html(ct_report *report, const char *path, ct_diag *diag);
 
 /* Declare the columns before the first row; key is the JSON and CSV name ("grad_norm"), label is
- * for people ("‖∇f‖"), unit may be "". All copied. Returns the column's number, 0, 1, … */
+ * for people ("‖∇f‖"), unit may be ""; "s" and "B" are shown as ms or MB where that is easier to
+ * read. All copied. Returns the column's number, 0, 1, … */
 size_t ct_report_column(ct_report *report, const char *key, const char *label, const char *unit);
-/* One row: a value a column, in order; NaN means not measured. CT_ENOMEM, CT_EIO. */
+/* One row: a value a column, in order; NaN means not measured. CT_ENOMEM; CT_EIO when the JSON
+ * lines cannot be written (ct_report_finish says why). */
 CT_MUST_USE ct_status ct_report_row(ct_report *report, const double *values);
 
 /* Settings (what was asked) and results (what came out), in the order given; shown as tables and in
- * the final JSON object. A setting's or result's value is a string, a number, an integer or a truth
- * value. */
+ * the final JSON object. A setting's or result's value is a string (NULL: null), a number, an
+ * integer or a truth value; a key given again replaces the earlier value. Keys of results that end
+ * in "_s" and "_bytes" are shown to people as times and sizes. */
 typedef enum ct_report_section { CT_REPORT_SETTING, CT_REPORT_RESULT } ct_report_section;
 void ct_report_string(ct_report *report, ct_report_section section, const char *key,
                       const char *value);
@@ -61,6 +64,12 @@ const char *ct_report_json(ct_report *report);
 /* Write what was opened. After an error the files that could be written are there, the others are
  * as they were. */
 CT_MUST_USE ct_status ct_report_finish(ct_report *report, ct_diag *diag);
+
+/* Numbers for people, three digits: "1.23 MB" (decimal), "12.3 ms", "4 min 05 s"; "unknown" when
+ * negative or not finite. They return out. */
+#define CT_TEXT_SIZE 32
+const char *ct_bytes_text(char out[CT_TEXT_SIZE], double bytes);
+const char *ct_seconds_text(char out[CT_TEXT_SIZE], double seconds);
 
 #ifdef __cplusplus
 }
