@@ -240,27 +240,33 @@ static double frobenius_norm(const fednl__client *client, const double *differen
     return sqrt(fmax(2.0 * all - diagonal, 0.0));
 }
 
-/* Choose S, H_i += S, and put S into the reply. */
-static void learn(fednl__client *client, const fednl__compressor *compressor, fednl__scratch *s,
-                  fednl__reply *reply)
+/* S = D: nothing is lacking afterwards. */
+static void learn_all(fednl__client *client, const fednl__scratch *s, fednl__reply *reply)
 {
+    memcpy(client->value, s->difference, client->pattern * sizeof *client->value);
+    for (size_t e = 0; e < client->pattern; e++)
+        client->h[e] += s->difference[e];
+    reply->l = 0.0;
+    reply->n = client->pattern;
+    reply->index = client->position;
     reply->value = client->value;
-    if (client->index == NULL) {
-        memcpy(client->value, s->difference, client->pattern * sizeof *client->value);
-        for (size_t e = 0; e < client->pattern; e++)
-            client->h[e] += s->difference[e];
-        reply->n = client->pattern;
-        reply->index = client->position;
-        return;
-    }
-    reply->n = fednl__top_k(s->difference, client->pattern, compressor->k, s->keys, client->index);
-    for (size_t i = 0; i < reply->n; i++) {
+}
+
+/* S = the k largest of D. Leaves D - S in difference. */
+static void learn_top_k(fednl__client *client, size_t k, fednl__scratch *s, fednl__reply *reply)
+{
+    size_t n = fednl__top_k(s->difference, client->pattern, k, s->keys, client->index);
+    for (size_t i = 0; i < n; i++) {
         uint32_t e = client->index[i];
         client->value[i] = s->difference[e];
         client->h[e] += s->difference[e];
         client->index[i] = client->position[e];
+        s->difference[e] = 0.0;
     }
+    reply->n = n;
     reply->index = client->index;
+    reply->value = client->value;
+    reply->l = frobenius_norm(client, s->difference);
 }
 
 /* The first estimate is the Hessian itself, and all of it is sent. */
@@ -282,12 +288,12 @@ void fednl__client_round(fednl__client *client, const double *x,
     derivatives(client, x, scratch, reply);
     double middle = ct_time_s();
     take_difference(client, scratch);
-    if (client->started) {
-        reply->l = frobenius_norm(client, scratch->difference);
-        learn(client, compressor, scratch, reply);
-    } else {
+    if (!client->started)
         start(client, scratch, reply);
-    }
+    else if (client->index == NULL)
+        learn_all(client, scratch, reply);
+    else
+        learn_top_k(client, compressor->k, scratch, reply);
     client->derivatives_s += middle - begin;
     client->compress_s += ct_time_s() - middle;
 }

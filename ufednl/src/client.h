@@ -15,7 +15,7 @@
 typedef struct fednl__reply {
     double f;              // mean loss of the client's rows
     const double *g;       // (d)  its gradient
-    double l;              // what the estimate lacks, ||Hessian - H_i||_F
+    double l;              // what the estimate lacks now, ||Hessian - H_i||_F after H_i += S_i
     size_t n;              // entries of the compressed difference S_i
     const uint32_t *index; // (n)  ascending positions in the triangle, see fednl__position
     const double *value;   // (n)
