@@ -13,9 +13,16 @@ static const ct_kernels *table_of(ct_simd simd)
     switch (simd) {
     case CT_SIMD_SCALAR:
         return &ct__kernels_scalar;
+#if defined(__x86_64__)
+    case CT_SIMD_AVX2:
+        return &ct__kernels_avx2;
+    case CT_SIMD_AVX512:
+        return &ct__kernels_avx512;
+#else
     case CT_SIMD_AVX2:
     case CT_SIMD_AVX512:
         break;
+#endif
     }
     return NULL;
 }

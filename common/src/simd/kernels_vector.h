@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+/* Everything the vector tables share, in both precisions: included at the end of kernels_avx2.c and
+ * kernels_avx512.c, which define the operations (vload_f64, vfma_f64, …) all is written in. */
+#include <math.h>
+#include <stdbool.h>
+#include <string.h>
+
+// What the templates are written in; each stands for the precision at hand.
+#define VEC             FN(vec)
+#define MASK            FN(mask)
+#define W               ((size_t)FN(W))
+#define ZERO            FN(vset1)(0)
+#define LOAD(x)         FN(vload)(x)
+#define LOAD_PART(x, m) FN(vload_part)(x, m)
+#define FMA(a, b, c)    FN(vfma)(a, b, c)
+/* out_i = f(x_i), and out_i = x_i op y_i. */
+#define MAP1(name, f)                                                                              \
+    static void FN(name)(T * out, const T *x, size_t n)                                            \
+    {                                                                                              \
+        size_t i = 0;                                                                              \
+        for (; n - i >= W; i += W)                                                                 \
+            FN(vstore)(out + i, f(LOAD(x + i)));                                                   \
+        if (i < n) {                                                                               \
+            MASK part = FN(vfirst)(n - i);                                                         \
+            FN(vstore_part)(out + i, part, f(LOAD_PART(x + i, part)));                             \
+        }                                                                                          \
+    }
+#define MAP2(name, op)                                                                             \
+    static void FN(name)(T * out, const T *x, const T *y, size_t n)                                \
+    {                                                                                              \
+        size_t i = 0;                                                                              \
+        for (; n - i >= W; i += W)                                                                 \
+            FN(vstore)(out + i, LOAD(x + i) op LOAD(y + i));                                       \
+        if (i < n) {                                                                               \
+            MASK part = FN(vfirst)(n - i);                                                         \
+            FN(vstore_part)                                                                        \
+            (out + i, part, LOAD_PART(x + i, part) op LOAD_PART(y + i, part));                     \
+        }                                                                                          \
+    }
+
+/* Four columns of rows p, …, of doubles (eight of floats) from as many rows: out[p][j] = in[j][p].
+ */
+INLINE void transpose4x4_f64(double *out, size_t ldo, const double *in, size_t ldi)
+{
+    __m256d r0 = _mm256_loadu_pd(in), r1 = _mm256_loadu_pd(in + ldi);
+    __m256d r2 = _mm256_loadu_pd(in + 2 * ldi), r3 = _mm256_loadu_pd(in + 3 * ldi);
+    __m256d a = _mm256_unpacklo_pd(r0, r1), b = _mm256_unpackhi_pd(r0, r1);
+    __m256d c = _mm256_unpacklo_pd(r2, r3), d = _mm256_unpackhi_pd(r2, r3);
+    _mm256_storeu_pd(out, _mm256_permute2f128_pd(a, c, 0x20));
+    _mm256_storeu_pd(out + ldo, _mm256_permute2f128_pd(b, d, 0x20));
+    _mm256_storeu_pd(out + 2 * ldo, _mm256_permute2f128_pd(a, c, 0x31));
+    _mm256_storeu_pd(out + 3 * ldo, _mm256_permute2f128_pd(b, d, 0x31));
+}
+INLINE void transpose4x4_f32(float *out, size_t ldo, const float *in, size_t ldi)
+{
+    __m128 r0 = _mm_loadu_ps(in), r1 = _mm_loadu_ps(in + ldi);
+    __m128 r2 = _mm_loadu_ps(in + 2 * ldi), r3 = _mm_loadu_ps(in + 3 * ldi);
+    _MM_TRANSPOSE4_PS(r0, r1, r2, r3);
+    _mm_storeu_ps(out, r0);
+    _mm_storeu_ps(out + ldo, r1);
+    _mm_storeu_ps(out + 2 * ldo, r2);
+    _mm_storeu_ps(out + 3 * ldo, r3);
+}
+
+/* log 2 in two parts: n times the high one is exact for every exponent n. EXPM1 are the
+ * coefficients of q in exp r = 1 + r + r^2 q(r) for |r| <= log(2) / 2, LOG1P those of g in log(1 +
+ * f) = s (2 + z g(z)), s = f / (2 + f), z = s^2, for 1 + f from sqrt(1/2) to sqrt(2); both minimax
+ * (Remez), errors below 2^-61 (double) and 2^-31 (float). */
+static const double expm1_coef_f64[] = {
+    0x1.0000000000000p-1,  0x1.5555555555559p-3,  0x1.555555555555ap-5,  0x1.111111110f67ep-7,
+    0x1.6c16c16c14412p-10, 0x1.a01a01affb1fep-13, 0x1.a01a01b0ca9b9p-16, 0x1.71ddf81679d8cp-19,
+    0x1.27e4c5766af82p-22, 0x1.af5f32e4a0235p-26, 0x1.1f95a5a273136p-29};
+static const double log1p_coef_f64[] = {
+    0x1.5555555555593p-1, 0x1.999999997fb31p-2, 0x1.2492494217aafp-2, 0x1.c71c51e7f0d49p-3,
+    0x1.7466462dbae25p-3, 0x1.39a0f4e6d9d35p-3, 0x1.2f0d8f96d083ap-3};
+static const float expm1_coef_f32[] = {0x1.000000p-1F, 0x1.555556p-3F,  0x1.5554aep-5F,
+                                       0x1.111090p-7F, 0x1.6d7528p-10F, 0x1.a1a21ap-13F};
+static const float log1p_coef_f32[] = {0x1.555554p-1F, 0x1.999a7cp-2F, 0x1.2438a8p-2F,
+                                       0x1.e2fdd2p-3F};
+
+#define T            float
+#define FN(name)     name##_f32
+#define LN2_HIGH     0x1.62e400p-1F
+#define LN2_LOW      0x1.7f7d1cp-20F
+#define LOG2_E       0x1.715476p+0F
+#define EXP_LOWEST   (-104.F) // below, exp rounds to 0
+#define EXP_HIGHEST  89.F     // above, it overflows
+#define TANH_HIGHEST 10.F     // above, tanh rounds to 1
+#include "kernels_gemm_template.h"
+#include "kernels_math_template.h"
+#include "kernels_vector_template.h"
+#undef T
+#undef FN
+#undef LN2_HIGH
+#undef LN2_LOW
+#undef LOG2_E
+#undef EXP_LOWEST
+#undef EXP_HIGHEST
+#undef TANH_HIGHEST
+
+#define T            double
+#define FN(name)     name##_f64
+#define LN2_HIGH     0x1.62e42fefa3800p-1
+#define LN2_LOW      0x1.ef35793c76730p-45
+#define LOG2_E       0x1.71547652b82fep+0
+#define EXP_LOWEST   (-746.)
+#define EXP_HIGHEST  710.
+#define TANH_HIGHEST 20.
+#include "kernels_gemm_template.h"
+#include "kernels_math_template.h"
+#include "kernels_vector_template.h"
