@@ -177,11 +177,11 @@ void ct_pool_run(ct_pool *pool, size_t n_tasks, ct_task_fn *fn, void *context)
     pool->n_tasks = n_tasks;
     pool->participants = n_tasks < pool->threads ? n_tasks : pool->threads;
     pool->busy = pool->participants - 1;
-    for (size_t w = 1; w < pool->participants; w++) {
+    for (size_t w = 1; w < pool->participants; w++)
         pool->workers[w].has_work = true;
-        pthread_cond_signal(&pool->workers[w].wake);
-    }
     pthread_mutex_unlock(&pool->lock);
+    for (size_t w = 1; w < pool->participants; w++) // unlocked: who wakes need not wait again
+        pthread_cond_signal(&pool->workers[w].wake);
     run_share(pool, 0);
     pthread_mutex_lock(&pool->lock);
     while (pool->busy > 0)
