@@ -324,12 +324,17 @@ static void put_values(const chart *c, size_t series)
     ct_file_writer_printf(c->out, "\"");
 }
 
-static void put_point(const chart *c, char command, size_t row, double value)
+static void put_point_at(const chart *c, char command, double x, double y)
 {
     ct_file_writer_write(c->out, &command, 1);
-    put(c, chart_x(c, row));
+    put(c, x);
     ct_file_writer_write(c->out, " ", 1);
-    put(c, chart_y(c, value));
+    put(c, y);
+}
+
+static void put_point(const chart *c, char command, size_t row, double value)
+{
+    put_point_at(c, command, chart_x(c, row), chart_y(c, value));
 }
 
 static void draw_line(chart *c, size_t series)
@@ -349,12 +354,19 @@ static void draw_line(chart *c, size_t series)
     }
 }
 
-/* The band between the stack below and the series' own top; the rows are the same for all. */
+/* The band between the stack below and the series' own top; the rows are the same for all. A
+ * single row is a bar. */
 static void draw_area(const chart *c, size_t series)
 {
+    enum { BAR_WIDTH = 28 };
     ct_file_writer_printf(c->out, "<path class=\"area c%zu\" d=\"", series % COLORS);
     for (size_t i = 0; i < c->n_rows; i++)
         put_point(c, i == 0 ? 'M' : 'L', c->rows[i], stacked_sum(c, c->rows[i], series + 1));
+    if (c->n_rows == 1) {
+        double x = chart_x(c, c->rows[0]) + BAR_WIDTH;
+        put_point_at(c, 'L', x, chart_y(c, stacked_sum(c, c->rows[0], series + 1)));
+        put_point_at(c, 'L', x, chart_y(c, stacked_sum(c, c->rows[0], series)));
+    }
     for (size_t i = c->n_rows; i-- > 0;)
         put_point(c, 'L', c->rows[i], stacked_sum(c, c->rows[i], series));
     ct_file_writer_printf(c->out, "Z\"");

@@ -295,7 +295,9 @@ void cli__print_program_help(FILE *out, const cli_program *program)
     }
     put_commands(&p, program);
     put_heading(&p, "Options");
-    put_entry(&p, "COMMAND --help", 18, "Show the options of a command, with examples.");
-    put_entry(&p, "--version", 18, "Show the version and what the program computes with.");
+    put_entry(&p, "COMMAND --help", 22, "Show the options of a command, with examples.");
+    put_entry(&p, "--version", 22, "Show the version and what the program computes with.");
+    put_entry(&p, "--man", 22, "Write the manual page (read it with man -l FILE).");
+    put_entry(&p, "--completion SHELL", 22, "Write the completions of bash, zsh or fish.");
     put_exit_codes(&p);
 }

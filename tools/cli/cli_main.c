@@ -31,7 +31,7 @@ static int unknown_command(const cli_program *program, const char *word)
 /* An option before the command: perhaps it belongs after one. */
 static int unknown_option(const cli_program *program, const char *word)
 {
-    static const char *const known[] = {"help", "version"};
+    static const char *const known[] = {"help", "version", "man", "completion"};
     char quoted[CLI__WHY_SIZE];
     cli__quote(quoted, word);
     const char *name = word + strspn(word, "-");
@@ -93,12 +93,23 @@ static int run_help(const cli_program *program, int argc, char **argv)
     return CLI_EXIT_OK;
 }
 
+static int run_completion(const cli_program *program, const char *shell)
+{
+    char quoted[CLI__WHY_SIZE];
+    if (shell == NULL)
+        return cli_usage("--completion needs a value (bash, zsh or fish)");
+    if (cli__print_completion(stdout, program, shell))
+        return CLI_EXIT_OK;
+    return cli_usage("--completion: '%s' is not one of bash, zsh, fish", cli__quote(quoted, shell));
+}
+
 static int dispatch(const cli_program *program, int argc, char **argv)
 {
     if (argc < 2) {
         cli__print_usage(stderr, program);
         return CLI_EXIT_USAGE;
     }
+    static const char completion[] = "--completion=";
     const char *word = argv[1];
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0)
         return run_help(program, argc - 2, argv + 2);
@@ -106,6 +117,14 @@ static int dispatch(const cli_program *program, int argc, char **argv)
         cli__print_version(stdout, program);
         return CLI_EXIT_OK;
     }
+    if (strcmp(word, "--man") == 0) {
+        cli__print_man(stdout, program);
+        return CLI_EXIT_OK;
+    }
+    if (strcmp(word, "--completion") == 0)
+        return run_completion(program, argc > 2 ? argv[2] : NULL);
+    if (strncmp(word, completion, sizeof completion - 1) == 0)
+        return run_completion(program, word + sizeof completion - 1);
     if (word[0] == '-' && word[1] != '\0')
         return unknown_option(program, word);
     const cli_command *command = find_command(program, word);
