@@ -1,14 +1,9 @@
 // SPDX-License-Identifier: MIT
 /* What every transport promises, tried on each of them by the same bodies: order and content of
  * messages of all sizes, deadlines, peers that leave, counters, fairness. */
-#include "ct_test.h"
+#include "transport_raw.h"
 
-#include <ctrain/transport.h>
-#include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
 
 #define MAX_CLIENTS 8
 #define LONG_MS     10000 // nothing here should take so long
@@ -22,42 +17,6 @@ typedef struct star {
     size_t n;
 } star;
 
-typedef struct connecting {
-    pthread_t thread;
-    uint16_t port;
-    uint32_t id;
-    ct_transport *client;
-    ct_status status;
-    ct_diag diag;
-} connecting;
-
-static void *connect_one(void *argument)
-{
-    connecting *c = argument;
-    c->status = ct_transport_connect_tcp(&c->client, NULL, c->port, c->id, NULL, NULL, &c->diag);
-    return NULL;
-}
-
-static void open_tcp(star *s, size_t n)
-{
-    ct_diag diag;
-    ct_tcp_listener *listener;
-    ct_assert_ok(ct_tcp_listener_open(&listener, NULL, 0, &diag), &diag);
-    connecting c[MAX_CLIENTS];
-    for (uint32_t i = 0; i < n; i++) {
-        c[i] = (connecting){.port = ct_tcp_listener_port(listener), .id = i};
-        assert_int_equal(pthread_create(&c[i].thread, NULL, connect_one, &c[i]), 0);
-    }
-    ct_status status = ct_transport_accept_tcp(&s->server, listener, n, NULL, NULL, &diag);
-    ct_assert_ok(status, &diag);
-    for (size_t i = 0; i < n; i++) {
-        pthread_join(c[i].thread, NULL);
-        ct_assert_ok(c[i].status, &c[i].diag);
-        s->clients[i] = c[i].client;
-    }
-    ct_tcp_listener_close(listener);
-}
-
 typedef void open_fn(star *s, size_t n);
 
 static void open_inproc(star *s, size_t n)
@@ -66,13 +25,28 @@ static void open_inproc(star *s, size_t n)
     ct_assert_ok(ct_transport_create_inproc(&s->server, s->clients, n, &diag), &diag);
 }
 
+static void open_tcp(star *s, size_t n)
+{
+    ct_diag diag;
+    uint16_t port;
+    ct_tcp_listener *listener = open_listener(&port);
+    connecting c[MAX_CLIENTS];
+    for (uint32_t i = 0; i < n; i++)
+        connecting_start(&c[i], port, i, NULL);
+    ct_status status = ct_transport_accept_tcp(&s->server, listener, n, NULL, NULL, &diag);
+    ct_assert_ok(status, &diag);
+    for (size_t i = 0; i < n; i++) {
+        ct_assert_ok(connecting_join(&c[i]), &c[i].diag);
+        s->clients[i] = c[i].client;
+    }
+    ct_tcp_listener_close(listener);
+}
+
 // The kind of star is the state of each test.
 static star open_star(void **state, size_t n)
 {
     star s = {.n = n};
     (**(open_fn **)*state)(&s, n);
-    assert_int_equal(ct_transport_peers(s.server), n);
-    assert_int_equal(ct_transport_clients(s.server), n);
     return s;
 }
 
@@ -83,11 +57,10 @@ static void close_star(star *s)
     ct_transport_close(s->server);
 }
 
-static void send_to(ct_transport *t, uint32_t peer, uint8_t type, uint32_t aux, const void *data,
-                    size_t size)
+static void send_to(ct_transport *t, uint32_t peer, uint32_t aux, const void *data, size_t size)
 {
     ct_diag diag;
-    ct_message m = {.peer = peer, .type = type, .aux = aux, .data = data, .size_bytes = size};
+    ct_message m = {.peer = peer, .type = 1, .aux = aux, .data = data, .size_bytes = size};
     ct_assert_ok(ct_transport_send(t, &m, &diag), &diag);
 }
 
@@ -99,15 +72,36 @@ static ct_message receive_one(ct_transport *t)
     return m;
 }
 
+// Receive must say that `peer` is gone.
+static void assert_gone(ct_transport *t, uint32_t peer, const char *text)
+{
+    ct_diag diag;
+    ct_message m;
+    ct_assert_status(ct_transport_receive(t, &m, LONG_MS, &diag), CT_ECLOSED, &diag);
+    assert_int_equal(m.peer, peer);
+    ct_assert_contains(diag.text, text);
+}
+
+static void assert_nothing(ct_transport *t)
+{
+    ct_diag diag;
+    ct_message m;
+    ct_assert_status(ct_transport_receive(t, &m, 0, &diag), CT_ETIMEOUT, &diag);
+}
+
 // ---- content ----
 
 static void test_messages_arrive_as_sent(void **state)
 {
     star s = open_star(state, 2);
+    assert_int_equal(ct_transport_peers(s.server), 2);
+    assert_int_equal(ct_transport_clients(s.server), 2);
     assert_int_equal(ct_transport_peers(s.clients[1]), 1);
     assert_int_equal(ct_transport_clients(s.clients[1]), 2);
-    send_to(s.clients[1], 0, 7, 123456789, "hello", 5);
-    ct_message m = receive_one(s.server);
+    ct_diag diag;
+    ct_message m = {.type = 7, .aux = 123456789, .data = "hello", .size_bytes = 5};
+    ct_assert_ok(ct_transport_send(s.clients[1], &m, &diag), &diag);
+    m = receive_one(s.server);
     assert_int_equal(m.peer, 1);
     assert_int_equal(m.type, 7);
     assert_int_equal(m.aux, 123456789);
@@ -115,29 +109,483 @@ static void test_messages_arrive_as_sent(void **state)
     assert_memory_equal(m.data, "hello", 5);
 
     // what was received can be forwarded to everybody before the next receive
-    for (uint32_t i = 0; i < 2; i++)
-        send_to(s.server, i, CT_MESSAGE_TYPE_MAX, UINT32_MAX, m.data, m.size_bytes);
+    for (uint32_t i = 0; i < 2; i++) {
+        ct_message forward = m;
+        forward.peer = i;
+        forward.type = CT_MESSAGE_TYPE_MAX;
+        forward.aux = UINT32_MAX;
+        ct_assert_ok(ct_transport_send(s.server, &forward, &diag), &diag);
+    }
     for (uint32_t i = 0; i < 2; i++) {
         m = receive_one(s.clients[i]);
         assert_int_equal(m.peer, 0);
         assert_int_equal(m.type, CT_MESSAGE_TYPE_MAX);
         assert_int_equal(m.aux, UINT32_MAX);
+        assert_int_equal(m.size_bytes, 5);
         assert_memory_equal(m.data, "hello", 5);
     }
     close_star(&s);
 }
 
+static void fill(unsigned char *data, size_t size, uint32_t seed)
+{
+    uint32_t x = seed * 2654435761u + 1;
+    for (size_t i = 0; i < size; i++) {
+        x = x * 1664525u + 1013904223u;
+        data[i] = (unsigned char)(x >> 24);
+    }
+}
+
+static bool is_filled(const ct_message *m, size_t size, uint32_t seed)
+{
+    const unsigned char *data = m->data;
+    uint32_t x = seed * 2654435761u + 1;
+    for (size_t i = 0; i < size && m->size_bytes == size; i++) {
+        x = x * 1664525u + 1013904223u;
+        if (data[i] != (unsigned char)(x >> 24))
+            return false;
+    }
+    return m->size_bytes == size;
+}
+
+static const size_t SIZES[] = {0, 1, 65536, BIG_BYTES};
+enum { N_SIZES = sizeof SIZES / sizeof SIZES[0] };
+
+// A client on its own thread: sends each size, then expects the server's message of that size.
+typedef struct exchange {
+    pthread_t thread;
+    ct_transport *t;
+    uint32_t id;
+    bool ok;
+} exchange;
+
+static void *exchange_run(void *argument)
+{
+    exchange *e = argument;
+    unsigned char *data = malloc(BIG_BYTES);
+    e->ok = data != NULL;
+    for (uint32_t k = 0; k < N_SIZES && e->ok; k++) {
+        fill(data, SIZES[k], 100 + e->id);
+        ct_message m = {.aux = k, .data = data, .size_bytes = SIZES[k]};
+        e->ok = ct_transport_send(e->t, &m, NULL) == CT_OK &&
+                ct_transport_flush(e->t, LONG_MS, NULL) == CT_OK &&
+                ct_transport_receive(e->t, &m, LONG_MS, NULL) == CT_OK && m.aux == k &&
+                is_filled(&m, SIZES[k], k);
+    }
+    free(data);
+    return NULL;
+}
+
+static void test_sizes_both_ways_at_once(void **state)
+{
+    star s = open_star(state, 8);
+    exchange e[8];
+    for (uint32_t i = 0; i < 8; i++) {
+        e[i] = (exchange){.t = s.clients[i], .id = i};
+        assert_int_equal(pthread_create(&e[i].thread, NULL, exchange_run, &e[i]), 0);
+    }
+    unsigned char *data = malloc(BIG_BYTES);
+    assert_non_null(data);
+    size_t received[8] = {0};
+    for (uint32_t k = 0; k < N_SIZES; k++) {
+        fill(data, SIZES[k], k);
+        for (uint32_t i = 0; i < 8; i++)
+            send_to(s.server, i, k, data, SIZES[k]);
+        ct_diag diag;
+        ct_assert_ok(ct_transport_flush(s.server, LONG_MS, &diag), &diag);
+    }
+    for (int i = 0; i < 8 * N_SIZES; i++) {
+        ct_message m = receive_one(s.server);
+        assert_int_equal(m.aux, received[m.peer]++);
+        assert_true(is_filled(&m, SIZES[m.aux], 100 + m.peer));
+    }
+    for (int i = 0; i < 8; i++) {
+        pthread_join(e[i].thread, NULL);
+        assert_true(e[i].ok);
+    }
+    free(data);
+    close_star(&s);
+}
+
+#define MANY 5000
+
+static void *send_many(void *argument)
+{
+    exchange *e = argument;
+    e->ok = true;
+    for (uint32_t k = 0; k < MANY && e->ok; k++) {
+        ct_message m = {.aux = k, .data = &k, .size_bytes = sizeof k};
+        e->ok = ct_transport_send(e->t, &m, NULL) == CT_OK;
+    }
+    e->ok = e->ok && ct_transport_flush(e->t, LONG_MS, NULL) == CT_OK;
+    return NULL;
+}
+
+static void test_many_small_messages_stay_in_order(void **state)
+{
+    star s = open_star(state, 4);
+    exchange e[4];
+    for (uint32_t i = 0; i < 4; i++) {
+        e[i] = (exchange){.t = s.clients[i], .id = i};
+        assert_int_equal(pthread_create(&e[i].thread, NULL, send_many, &e[i]), 0);
+    }
+    uint32_t next[4] = {0};
+    for (int i = 0; i < 4 * MANY; i++) {
+        ct_message m = receive_one(s.server);
+        assert_int_equal(m.aux, next[m.peer]);
+        assert_memory_equal(m.data, &next[m.peer], sizeof next[0]);
+        next[m.peer]++;
+    }
+    assert_nothing(s.server);
+    for (int i = 0; i < 4; i++) {
+        pthread_join(e[i].thread, NULL);
+        assert_true(e[i].ok);
+    }
+    close_star(&s);
+}
+
+static void test_a_flood_does_not_starve_the_others(void **state)
+{
+    star s = open_star(state, 3);
+    for (uint32_t k = 0; k < 20000; k++)
+        send_to(s.clients[0], 0, k, "flood", 5);
+    assert_int_equal(receive_one(s.server).peer, 0); // the flood is already there
+    send_to(s.clients[1], 0, 0, "a word", 6);
+    send_to(s.clients[2], 0, 0, "a word", 6);
+    int heard = 0, n = 0;
+    while (heard < 2 && n < 20000) {
+        ct_message m = receive_one(s.server);
+        heard += m.peer != 0;
+        n++;
+    }
+    assert_true(n < 100);
+    close_star(&s);
+}
+
+// ---- time ----
+
+static void test_deadlines_are_kept(void **state)
+{
+    star s = open_star(state, 2);
+    const int timeouts_ms[] = {-5, 0, 1, 20, 60};
+    for (size_t i = 0; i < 5; i++) {
+        ct_diag diag;
+        ct_message m;
+        double asked = timeouts_ms[i] > 0 ? 1e-3 * timeouts_ms[i] : 0.0;
+        double start = raw_now_s();
+        ct_status status = ct_transport_receive(s.server, &m, timeouts_ms[i], &diag);
+        double took = raw_now_s() - start;
+        ct_assert_status(status, CT_ETIMEOUT, &diag);
+        assert_true(took >= asked && took < asked + 0.25);
+        assert_int_equal(m.peer, UINT32_MAX);
+        assert_null(m.data);
+    }
+    ct_diag diag;
+    ct_message m;
+    ct_assert_status(ct_transport_receive(s.clients[0], &m, 20, &diag), CT_ETIMEOUT, &diag);
+    assert_string_equal(diag.text, "no message within 20 ms");
+    send_to(s.clients[0], 0, 5, NULL, 0); // the endpoint is still good
+    assert_int_equal(receive_one(s.server).aux, 5);
+    close_star(&s);
+}
+
+static void *close_soon(void *argument)
+{
+    raw_sleep_ms(30);
+    ct_transport_close(argument);
+    return NULL;
+}
+
+static void *send_soon(void *argument)
+{
+    raw_sleep_ms(30);
+    ct_message m = {.aux = 77};
+    return ct_transport_send(argument, &m, NULL) == CT_OK ? argument : NULL;
+}
+
+static void test_a_waiting_receive_is_woken(void **state)
+{
+    star s = open_star(state, 1);
+    pthread_t thread;
+    void *sent;
+    double start = raw_now_s();
+    assert_int_equal(pthread_create(&thread, NULL, send_soon, s.clients[0]), 0);
+    assert_int_equal(receive_one(s.server).aux, 77);
+    pthread_join(thread, &sent);
+    assert_non_null(sent);
+    assert_int_equal(pthread_create(&thread, NULL, close_soon, s.clients[0]), 0);
+    assert_gone(s.server, 0, "client 0 (");
+    pthread_join(thread, NULL);
+    assert_true(raw_now_s() - start < 1.0);
+    s.clients[0] = NULL;
+    close_star(&s);
+}
+
+// ---- leaving ----
+
+static void test_a_client_that_leaves_is_named_once(void **state)
+{
+    star s = open_star(state, 3);
+    send_to(s.clients[1], 0, 1, "last words", 10);
+    ct_transport_close(s.clients[1]);
+    s.clients[1] = NULL;
+    ct_message m = receive_one(s.server); // what it had sent still comes
+    assert_int_equal(m.peer, 1);
+    assert_memory_equal(m.data, "last words", 10);
+    assert_gone(s.server, 1, "client 1 (");
+    assert_false(ct_transport_alive(s.server, 1));
+    assert_true(ct_transport_alive(s.server, 0));
+    assert_nothing(s.server); // once
+    ct_diag diag;
+    ct_assert_status(ct_transport_send(s.server, &(ct_message){.peer = 1}, &diag), CT_ECLOSED,
+                     &diag);
+    ct_assert_contains(diag.text, "client 1 (");
+    ct_assert_contains(ct_transport_peer_name(s.server, 1), "client 1 (");
+
+    send_to(s.clients[2], 0, 2, NULL, 0); // the others go on
+    assert_int_equal(receive_one(s.server).peer, 2);
+    ct_transport_close(s.clients[0]);
+    ct_transport_close(s.clients[2]);
+    s.clients[0] = s.clients[2] = NULL;
+    ct_message end;
+    ct_assert_status(ct_transport_receive(s.server, &end, LONG_MS, &diag), CT_ECLOSED, &diag);
+    ct_assert_status(ct_transport_receive(s.server, &m, LONG_MS, &diag), CT_ECLOSED, &diag);
+    assert_int_equal(end.peer + m.peer, 2);
+    assert_gone(s.server, UINT32_MAX, "no peer is left");
+    assert_gone(s.server, UINT32_MAX, "no peer is left"); // as often as one asks
+    close_star(&s);
+}
+
+static void test_the_servers_last_message_arrives(void **state)
+{
+    star s = open_star(state, 2);
+    // what the server leaves unread must not cost the clients what it sent before closing
+    send_to(s.clients[0], 0, 0, "unread", 6);
+    for (uint32_t i = 0; i < 2; i++)
+        send_to(s.server, i, 9, "the end", 7);
+    ct_transport_close(s.server);
+    s.server = NULL;
+    for (size_t i = 0; i < 2; i++) {
+        ct_message m = receive_one(s.clients[i]);
+        assert_int_equal(m.aux, 9);
+        assert_memory_equal(m.data, "the end", 7);
+        assert_gone(s.clients[i], 0, "server (");
+        assert_false(ct_transport_alive(s.clients[i], 0));
+        assert_gone(s.clients[i], UINT32_MAX, "no peer is left");
+    }
+    close_star(&s);
+}
+
+static void test_a_dropped_client_is_silent(void **state)
+{
+    star s = open_star(state, 2);
+    send_to(s.clients[0], 0, 0, "too late", 8);
+    send_to(s.clients[1], 0, 0, "in time", 7);
+    ct_transport_drop(s.server, 0);
+    ct_transport_drop(s.server, 0); // harmless
+    ct_transport_drop(s.server, 2);
+    assert_false(ct_transport_alive(s.server, 0));
+    ct_message m = receive_one(s.server);
+    assert_int_equal(m.peer, 1);
+    assert_memory_equal(m.data, "in time", 7);
+    assert_nothing(s.server); // neither its message nor its end
+    ct_diag diag;
+    ct_assert_status(ct_transport_send(s.server, &(ct_message){.peer = 0}, &diag), CT_ECLOSED,
+                     &diag);
+    assert_gone(s.clients[0], 0, "server (");
+    assert_gone(s.clients[0], UINT32_MAX, "no peer is left");
+    ct_assert_status(ct_transport_send(s.clients[0], &(ct_message){.peer = 0}, &diag), CT_ECLOSED,
+                     &diag);
+    ct_transport_drop(s.server, 1);
+    assert_gone(s.server, UINT32_MAX, "no peer is left");
+    close_star(&s);
+}
+
+// ---- a message the caller holds ----
+
+static void *send_two_and_take_one(void *argument)
+{
+    exchange *e = argument;
+    unsigned char *data = malloc(BIG_BYTES);
+    e->ok = data != NULL;
+    if (e->ok) {
+        fill(data, 1000, 1);
+        ct_message small = {.aux = 1, .data = data, .size_bytes = 1000};
+        e->ok = ct_transport_send(e->t, &small, NULL) == CT_OK;
+        fill(data, BIG_BYTES, 2);
+        ct_message big = {.aux = 2, .data = data, .size_bytes = BIG_BYTES};
+        e->ok = e->ok && ct_transport_send(e->t, &big, NULL) == CT_OK &&
+                ct_transport_flush(e->t, LONG_MS, NULL) == CT_OK &&
+                ct_transport_receive(e->t, &big, LONG_MS, NULL) == CT_OK &&
+                is_filled(&big, BIG_BYTES, 3);
+    }
+    free(data);
+    return NULL;
+}
+
+static void test_a_held_message_survives_sending_and_flushing(void **state)
+{
+    star s = open_star(state, 1);
+    exchange e = {.t = s.clients[0]};
+    assert_int_equal(pthread_create(&e.thread, NULL, send_two_and_take_one, &e), 0);
+    ct_message held = receive_one(s.server);
+    unsigned char *data = malloc(BIG_BYTES);
+    assert_non_null(data);
+    fill(data, BIG_BYTES, 3);
+    send_to(s.server, 0, 0, data, BIG_BYTES);
+    ct_diag diag; // both sides flush more than the sockets hold: each must read meanwhile
+    ct_assert_ok(ct_transport_flush(s.server, LONG_MS, &diag), &diag);
+    assert_int_equal(held.aux, 1);
+    assert_true(is_filled(&held, 1000, 1));
+    ct_message m = receive_one(s.server);
+    assert_int_equal(m.aux, 2);
+    assert_true(is_filled(&m, BIG_BYTES, 2));
+    pthread_join(e.thread, NULL);
+    assert_true(e.ok);
+    free(data);
+    close_star(&s);
+}
+
+// ---- counters, arguments, memory ----
+
+static void assert_traffic(ct_traffic now, ct_traffic before, uint64_t messages_sent,
+                           uint64_t bytes_sent, uint64_t messages_received, uint64_t bytes_received)
+{
+    assert_int_equal(now.messages_sent - before.messages_sent, messages_sent);
+    assert_int_equal(now.bytes_sent - before.bytes_sent, bytes_sent);
+    assert_int_equal(now.messages_received - before.messages_received, messages_received);
+    assert_int_equal(now.bytes_received - before.bytes_received, bytes_received);
+}
+
+static void test_traffic_is_header_and_payload(void **state)
+{
+    star s = open_star(state, 2);
+    ct_traffic zero[2], client_zero = ct_transport_traffic_total(s.clients[1]);
+    for (uint32_t i = 0; i < 2; i++) {
+        zero[i] = ct_transport_traffic(s.server, i);
+        assert_int_equal(zero[i].messages_sent + zero[i].messages_received, 0);
+    }
+    unsigned char *data = calloc(100000, 1);
+    assert_non_null(data);
+    send_to(s.clients[1], 0, 0, data, 100000);
+    send_to(s.clients[1], 0, 0, NULL, 0);
+    (void)receive_one(s.server);
+    (void)receive_one(s.server);
+    send_to(s.server, 1, 0, data, 10);
+    (void)receive_one(s.clients[1]);
+    assert_traffic(ct_transport_traffic(s.server, 1), zero[1], 1, 22, 2, 100024);
+    assert_traffic(ct_transport_traffic(s.server, 0), zero[0], 0, 0, 0, 0);
+    assert_traffic(ct_transport_traffic(s.clients[1], 0), client_zero, 2, 100024, 1, 22);
+    ct_traffic total = ct_transport_traffic_total(s.server);
+    assert_int_equal(total.bytes_received,
+                     zero[0].bytes_received + zero[1].bytes_received + 100024);
+    ct_traffic none = ct_transport_traffic(s.server, 2);
+    assert_int_equal(none.bytes_sent, 0);
+    ct_transport_drop(s.server, 1); // the figures outlive the peer
+    assert_traffic(ct_transport_traffic(s.server, 1), zero[1], 1, 22, 2, 100024);
+    free(data);
+    close_star(&s);
+}
+
+static void test_wrong_arguments_are_named(void **state)
+{
+    star s = open_star(state, 2);
+    ct_diag diag;
+    const ct_message wrong[] = {
+        {.peer = 2}, {.peer = 0, .type = CT_MESSAGE_TYPE_MAX + 1}, {.peer = 0, .size_bytes = 1}};
+    const char *texts[] = {"no peer 2 (there are 2)", "type 240 is reserved", "without data"};
+    for (size_t i = 0; i < 3; i++) {
+        ct_assert_status(ct_transport_send(s.server, &wrong[i], &diag), CT_EINVALID, &diag);
+        ct_assert_contains(diag.text, texts[i]);
+    }
+    ct_message huge = {.data = "", .size_bytes = ((size_t)1 << 30) + 1};
+    ct_assert_status(ct_transport_send(s.server, &huge, &diag), CT_ERANGE, &diag);
+    ct_assert_contains(diag.text, "1073741825 bytes (at most 1073741824");
+    assert_false(ct_transport_alive(s.server, 2));
+    assert_string_equal(ct_transport_peer_name(s.server, UINT32_MAX), "no such peer");
+    ct_assert_ok(ct_transport_flush(s.server, 0, &diag), &diag);
+    ct_transport_close(NULL);
+    close_star(&s);
+}
+
+/* Every allocation of a send and a receive fails once: the message is then not sent, the endpoint
+ * stays as it was, and the same call succeeds later. */
+static void test_sending_without_memory_fails_whole(void **state)
+{
+    star s = open_star(state, 1);
+    unsigned char *data = calloc(1, 300000);
+    assert_non_null(data);
+    fill(data, 300000, 4);
+    unsigned long k = 1;
+    for (bool failed = true; failed; k++) {
+        ct_diag diag;
+        ct_message m = {.aux = (uint32_t)k, .data = data, .size_bytes = 300000};
+        (void)ct_test_fail_allocation(k);
+        ct_status status = ct_transport_send(s.clients[0], &m, &diag);
+        failed = ct_test_fail_allocation(0);
+        ct_assert_status(status, failed ? CT_ENOMEM : CT_OK, &diag);
+        assert_true(ct_transport_alive(s.clients[0], 0));
+    }
+    ct_diag diag;
+    ct_assert_ok(ct_transport_flush(s.clients[0], 500, &diag), &diag);
+    ct_message m = receive_one(s.server);
+    assert_int_equal(m.aux, k - 1);
+    assert_true(is_filled(&m, 300000, 4));
+    assert_nothing(s.server);
+    free(data);
+    close_star(&s);
+}
+
+static void test_inproc_needs_its_memory(void **state)
+{
+    (void)state;
+    unsigned long n_failed = 0;
+    ct_transport *server, *clients[3];
+    ct_diag diag;
+    for (unsigned long k = 1;; k++) {
+        (void)ct_test_fail_allocation(k);
+        ct_status status = ct_transport_create_inproc(&server, clients, 3, &diag);
+        if (!ct_test_fail_allocation(0)) {
+            ct_assert_ok(status, &diag);
+            break;
+        }
+        ct_assert_status(status, CT_ENOMEM, &diag);
+        assert_null(server);
+        assert_null(clients[0]);
+        n_failed++;
+    }
+    for (size_t i = 0; i < 3; i++)
+        ct_transport_close(clients[i]);
+    ct_transport_close(server);
+    print_message("%lu allocations failed in turn\n", n_failed);
+    ct_assert_status(ct_transport_create_inproc(&server, clients, 0, &diag), CT_EINVALID, &diag);
+    ct_assert_contains(diag.text, "0 clients");
+}
+
 static open_fn *in_process = open_inproc, *over_tcp = open_tcp;
 #define EACH(test)                                                                                 \
-    {#test "/inproc", test, NULL, NULL, &in_process},                                              \
+    {#test " in process", test, count_descriptors, count_descriptors, &in_process},                \
     {                                                                                              \
-#test "/tcp", test, NULL, NULL, &over_tcp                                                  \
+#test " over TCP", test, count_descriptors, count_descriptors, &over_tcp                   \
     }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         EACH(test_messages_arrive_as_sent),
+        EACH(test_sizes_both_ways_at_once),
+        EACH(test_many_small_messages_stay_in_order),
+        EACH(test_a_flood_does_not_starve_the_others),
+        EACH(test_deadlines_are_kept),
+        EACH(test_a_waiting_receive_is_woken),
+        EACH(test_a_client_that_leaves_is_named_once),
+        EACH(test_the_servers_last_message_arrives),
+        EACH(test_a_dropped_client_is_silent),
+        EACH(test_a_held_message_survives_sending_and_flushing),
+        EACH(test_traffic_is_header_and_payload),
+        EACH(test_wrong_arguments_are_named),
+        EACH(test_sending_without_memory_fails_whole),
+        cmocka_unit_test(test_inproc_needs_its_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
