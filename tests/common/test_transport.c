@@ -127,25 +127,31 @@ static void test_messages_arrive_as_sent(void **state)
     close_star(&s);
 }
 
+// Eight bytes of the pattern that belongs to seed, from byte 8 i on.
+static uint64_t pattern(uint64_t i, uint64_t seed)
+{
+    return (i + 1) * UINT64_C(0x9e3779b97f4a7c15) ^ seed * UINT64_C(0xd1b54a32d192ed03);
+}
+
 static void fill(unsigned char *data, size_t size, uint32_t seed)
 {
-    uint32_t x = seed * 2654435761u + 1;
-    for (size_t i = 0; i < size; i++) {
-        x = x * 1664525u + 1013904223u;
-        data[i] = (unsigned char)(x >> 24);
+    for (size_t at = 0; at < size; at += 8) {
+        uint64_t word = pattern(at / 8, seed);
+        memcpy(data + at, &word, size - at < 8 ? size - at : 8);
     }
 }
 
 static bool is_filled(const ct_message *m, size_t size, uint32_t seed)
 {
     const unsigned char *data = m->data;
-    uint32_t x = seed * 2654435761u + 1;
-    for (size_t i = 0; i < size && m->size_bytes == size; i++) {
-        x = x * 1664525u + 1013904223u;
-        if (data[i] != (unsigned char)(x >> 24))
+    if (m->size_bytes != size)
+        return false;
+    for (size_t at = 0; at < size; at += 8) {
+        uint64_t word = pattern(at / 8, seed);
+        if (memcmp(data + at, &word, size - at < 8 ? size - at : 8) != 0)
             return false;
     }
-    return m->size_bytes == size;
+    return true;
 }
 
 static const size_t SIZES[] = {0, 1, 65536, BIG_BYTES};
@@ -259,6 +265,8 @@ static void test_a_flood_does_not_starve_the_others(void **state)
         n++;
     }
     assert_true(n < 100);
+    ct_transport_close(s.server); // first, or the client would try to send the rest
+    s.server = NULL;
     close_star(&s);
 }
 
@@ -276,7 +284,7 @@ static void test_deadlines_are_kept(void **state)
         ct_status status = ct_transport_receive(s.server, &m, timeouts_ms[i], &diag);
         double took = raw_now_s() - start;
         ct_assert_status(status, CT_ETIMEOUT, &diag);
-        assert_true(took >= asked && took < asked + 0.25);
+        assert_true(took >= asked && took < asked + 0.5);
         assert_int_equal(m.peer, UINT32_MAX);
         assert_null(m.data);
     }
