@@ -58,16 +58,19 @@ typedef struct permk_round {
 } permk_round;
 
 typedef struct permk_train_options {
-    permk_method method;      // default PERMK_METHOD_PERMK
-    permk_rule rule;          // default PERMK_RULE_ROTATION
-    permk_cipher cipher;      // default PERMK_AES_128_GCM
-    double step;              // 0 (default): theoretical: 1/L for GD, 1/max L_i for PermK
-    double tol;               // end when ||grad f||^2 < tol; 0 (default): after max_rounds only
-    uint64_t max_rounds;      // default 10,000
-    uint64_t eval_every;      // rounds from one exact evaluation to the next, at least 1 (default)
-    uint64_t seed;            // of the ownership maps, known to all
-    bool secret_ownership;    // maps from the session's keys instead: different in every run
-    const permk_key *key;     // borrowed; a simulation may leave it NULL (a fresh one is drawn)
+    permk_method method; // default PERMK_METHOD_PERMK
+    permk_rule rule;     // default PERMK_RULE_ROTATION
+    permk_cipher cipher; // default PERMK_AES_128_GCM
+    double step;         // 0 (default): theoretical: 1/L for GD, 1/max L_i for PermK
+    double tol;          // end when ||grad f||^2 < tol; 0 (default): after max_rounds only
+    uint64_t max_rounds; // default 10,000
+    uint64_t eval_every; // rounds from one exact evaluation to the next, at least 1 (default)
+    uint64_t seed;       // of the ownership maps, known to all
+    const char
+        *problem_text;     // what the problem is, in words all clients must share ("quadratic d=8
+                           // seed=1"); compared and bound into the keys; borrowed, may be NULL
+    bool secret_ownership; // maps from the session's keys instead: different in every run
+    const permk_key *key;  // borrowed; a simulation may leave it NULL (a fresh one is drawn)
     const ct_stop_flag *stop; // borrowed, polled every round; may be NULL
     void (*on_round)(void *context, const permk_round *round); // may be NULL
     void *on_round_context;
@@ -79,8 +82,7 @@ typedef struct permk_result {
     permk_outcome outcome;
     uint64_t rounds;                // steps taken
     double step;                    // the step size used
-    double loss, grad_norm_squared; // at x, as evaluated last; a client other than 0 has NaN unless
-                                    // client 0 told it when it ended the run
+    double loss, grad_norm_squared; // as evaluated last (other clients: as client 0 told them)
     uint64_t bytes_up, bytes_down;  // one client, all rounds (as in permk_round)
     uint64_t bytes_up_round, bytes_down_round; // one client, one round
     uint64_t hello_bytes_up, hello_bytes_down; // one client, once, before the first round (frames)

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: MIT
+/* The quadratic as a problem: residuals once a point, gradients as sums of rows.
+ *
+ * A is kept in float, as the paper's program rounds it; all arithmetic is in double, in a fixed
+ * order (eight partial sums a dot product, rows one after the other), so that the iterates are the
+ * same bits on every machine whatever its instruction set. The entries of a block are the same bits
+ * as those of the whole gradient. How the numbers are made is in quadratic_generate.c. */
+#include <permk_aes/quadratic.h>
+
+#include "quadratic_private.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ROWS_AT_ONCE 4 // of a gradient: each pass over it takes in so many rows
+
+/* Rows of client i begin here: homogeneous problems store one client's rows. */
+static size_t first_row(const permk__quadratic *q, uint32_t client)
+{
+    return q->homogeneous ? 0 : (size_t)client * q->samples;
+}
+
+static double dot(const float *a, const double *x, size_t n)
+{
+    double s[8] = {0};
+    size_t j = 0;
+    for (; j + 8 <= n; j += 8)
+        for (size_t k = 0; k < 8; k++)
+            s[k] += (double)a[j + k] * x[j + k];
+    for (; j < n; j++)
+        s[0] += (double)a[j] * x[j];
+    return ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]));
+}
+
+/* The residual A_i x - b_i of client i at the current point. */
+static const double *residual(permk__quadratic *q, uint32_t client)
+{
+    size_t first = first_row(q, client);
+    double *r = q->residual + first;
+    size_t slot = q->homogeneous ? 0 : client;
+    if (q->residual_known[slot])
+        return r;
+    for (size_t k = 0; k < q->samples; k++)
+        r[k] = dot(q->a + (first + k) * q->d, q->x, q->d) - (double)q->b[first + k];
+    q->residual_known[slot] = true;
+    return r;
+}
+
+/* g[j] += sum over k of r[k] * rows[k][j] for j < length, k ascending; stride of rows is d. */
+static void add_rows(double *restrict g, const float *rows, size_t d, size_t length,
+                     const double *r, size_t m)
+{
+    size_t k = 0;
+    for (; k + ROWS_AT_ONCE <= m; k += ROWS_AT_ONCE) {
+        const float *a0 = rows + k * d, *a1 = a0 + d, *a2 = a1 + d, *a3 = a2 + d;
+        double r0 = r[k], r1 = r[k + 1], r2 = r[k + 2], r3 = r[k + 3];
+        for (size_t j = 0; j < length; j++) {
+            double sum = g[j] + r0 * (double)a0[j];
+            sum += r1 * (double)a1[j];
+            sum += r2 * (double)a2[j];
+            g[j] = sum + r3 * (double)a3[j];
+        }
+    }
+    for (; k < m; k++)
+        for (size_t j = 0; j < length; j++)
+            g[j] += r[k] * (double)rows[k * d + j];
+}
+
+static void scale(double *g, double by, size_t n)
+{
+    for (size_t j = 0; j < n; j++)
+        g[j] *= by;
+}
+
+static double squares(const double *r, size_t m)
+{
+    double sum = 0;
+    for (size_t k = 0; k < m; k++)
+        sum += r[k] * r[k];
+    return sum;
+}
+
+static void quadratic_move(void *state, const double *x)
+{
+    permk__quadratic *q = state;
+    q->x = x;
+    memset(q->residual_known, 0, q->homogeneous ? 1 : q->clients);
+}
+
+static ct_status quadratic_gradient(void *state, uint32_t client, double *loss, double *gradient,
+                                    ct_diag *diag)
+{
+    (void)diag;
+    permk__quadratic *q = state;
+    const double *r = residual(q, client);
+    if (loss != NULL)
+        *loss = squares(r, q->samples) / (double)q->samples;
+    if (gradient != NULL) {
+        memset(gradient, 0, q->d * sizeof *gradient);
+        add_rows(gradient, q->a + first_row(q, client) * q->d, q->d, q->d, r, q->samples);
+        scale(gradient, 2.0 / (double)q->samples, q->d);
+    }
+    return CT_OK;
+}
+
+static ct_status quadratic_block_gradient(void *state, uint32_t client, const permk_block *block,
+                                          double *values, ct_diag *diag)
+{
+    (void)diag;
+    permk__quadratic *q = state;
+    const double *r = residual(q, client);
+    const float *rows = q->a + first_row(q, client) * q->d;
+    memset(values, 0, block->length * sizeof *values);
+    if (block->index == NULL) {
+        add_rows(values, rows + block->first, q->d, block->length, r, q->samples);
+    } else {
+        for (size_t k = 0; k < q->samples; k++)
+            for (size_t j = 0; j < block->length; j++)
+                values[j] += r[k] * (double)rows[k * q->d + block->index[j]];
+    }
+    scale(values, 2.0 / (double)q->samples, block->length);
+    return CT_OK;
+}
+
+static ct_status quadratic_evaluate(void *state, double *loss, double *gradient, ct_diag *diag)
+{
+    (void)diag;
+    permk__quadratic *q = state;
+    uint32_t parts = q->homogeneous ? 1 : q->clients;
+    double sum = 0;
+    memset(gradient, 0, q->d * sizeof *gradient);
+    for (uint32_t i = 0; i < parts; i++) { // residual and gradient while the rows are in cache
+        const double *r = residual(q, i);
+        sum += squares(r, q->samples);
+        add_rows(gradient, q->a + first_row(q, i) * q->d, q->d, q->d, r, q->samples);
+    }
+    double rows = (double)parts * (double)q->samples;
+    scale(gradient, 2.0 / rows, q->d);
+    *loss = sum / rows;
+    return CT_OK;
+}
+
+static void quadratic_destroy(void *state)
+{
+    permk__quadratic *q = state;
+    if (q == NULL)
+        return;
+    free(q->a);
+    free(q->b);
+    free(q->residual);
+    free(q->residual_known);
+    free(q);
+}
+
+static const permk_problem_ops quadratic_ops = {.move = quadratic_move,
+                                                .gradient = quadratic_gradient,
+                                                .block_gradient = quadratic_block_gradient,
+                                                .evaluate = quadratic_evaluate,
+                                                .destroy = quadratic_destroy};
+
+permk_quadratic_options permk_quadratic_options_default(void)
+{
+    return (permk_quadratic_options){.clients = 50,
+                                     .samples = 12,
+                                     .dimension = 1000,
+                                     .smoothness = 10,
+                                     .convexity = 1,
+                                     .seed = 123};
+}
+
+static ct_status check_options(const permk_quadratic_options *opt, ct_diag *diag)
+{
+    if (opt->clients == 0 || opt->samples == 0 || opt->dimension == 0)
+        return ct_fail(diag, CT_EINVALID,
+                       "quadratic: %u clients, %zu samples, dimension %zu (all must be at least 1)",
+                       opt->clients, opt->samples, opt->dimension);
+    if (opt->dimension > UINT32_MAX)
+        return ct_fail(diag, CT_EINVALID, "quadratic: dimension %zu (at most 2^32 - 1)",
+                       opt->dimension);
+    if (!(opt->convexity > 0 && opt->convexity <= opt->smoothness) || !isfinite(opt->smoothness))
+        return ct_fail(diag, CT_EINVALID, "quadratic: mu = %g, L = %g (must be 0 < mu <= L)",
+                       opt->convexity, opt->smoothness);
+    return CT_OK;
+}
+
+ct_status permk_quadratic_init(permk_problem *problem, const permk_quadratic_options *opt,
+                               ct_diag *diag)
+{
+    memset(problem, 0, sizeof *problem);
+    permk_quadratic_options defaults = permk_quadratic_options_default();
+    if (opt == NULL)
+        opt = &defaults;
+    CT_TRY(check_options(opt, diag));
+    permk__quadratic *q = calloc(1, sizeof *q);
+    if (q == NULL)
+        return ct_fail(diag, CT_ENOMEM, "quadratic: out of memory");
+    double max_smoothness = 0;
+    ct_status status = permk__quadratic_generate(q, opt, &max_smoothness, diag);
+    if (status != CT_OK) {
+        quadratic_destroy(q);
+        return status;
+    }
+    *problem = (permk_problem){.ops = &quadratic_ops,
+                               .state = q,
+                               .clients = opt->clients,
+                               .dimension = opt->dimension,
+                               .smoothness = opt->smoothness,
+                               .max_smoothness = max_smoothness};
+    return CT_OK;
+}
+
+const float *permk_quadratic_row(const permk_problem *problem, size_t row, float *b)
+{
+    const permk__quadratic *q = problem->state;
+    size_t stored = q->homogeneous ? row % q->samples : row;
+    if (b != NULL)
+        *b = q->b[stored];
+    return q->a + stored * q->d;
+}
