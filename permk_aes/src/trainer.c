@@ -160,9 +160,16 @@ ct_status permk__trainer_set_ownership(permk__trainer *t, const permk_session *s
 
 /* ---- One round ---- */
 
+static void move_to_iterate(permk__trainer *t)
+{
+    if (!t->at_x) // else what the problem has computed at x stays valid
+        t->problem->ops->move(t->problem->state, t->x);
+    t->at_x = true;
+}
+
 ct_status permk__trainer_begin_round(permk__trainer *t, uint64_t round, ct_diag *diag)
 {
-    t->problem->ops->move(t->problem->state, t->x);
+    move_to_iterate(t);
     if (t->ownership == NULL)
         return CT_OK;
     double start = ct_time_s();
@@ -189,6 +196,7 @@ ct_status permk__trainer_compute(permk__trainer *t, uint32_t client, double *val
 
 void permk__trainer_step(permk__trainer *t)
 {
+    t->at_x = false;
     if (t->opt->method == PERMK_METHOD_PERMK) {
         for (uint32_t i = 0; i < t->n; i++) {
             permk_block block = permk_ownership_block(t->ownership, i);
@@ -229,7 +237,7 @@ ct_status permk__trainer_evaluate(permk__trainer *t, ct_diag *diag)
 {
     double start = ct_time_s();
     const permk_problem_ops *ops = t->problem->ops;
-    ops->move(t->problem->state, t->x);
+    move_to_iterate(t);
     CT_TRY(ops->evaluate != NULL ? ops->evaluate(t->problem->state, &t->loss, t->gradient, diag)
                                  : evaluate_by_clients(t, diag));
     double s[4] = {0};

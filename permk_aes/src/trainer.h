@@ -18,6 +18,7 @@ typedef struct permk__trainer {
     double step;                //
     permk_ownership *ownership; // NULL for GD
     double *x;                  // (d)        the iterate
+    bool at_x;                  // the problem was moved to x, and x is as it was then
     double *gradient;           // (d)        exact gradient; GD: the mean
     double *messages;           // (n, count) this round's messages, in client order
     bool judged;                // first_norm is known
