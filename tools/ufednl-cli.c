@@ -413,6 +413,8 @@ static int run_generate(void *settings, const cli_command *command)
 {
     (void)command;
     const generate_settings *s = settings;
+    if (s->nnz > (double)s->features)
+        return cli_usage("--nnz: %g is more than the %zu features", s->nnz, s->features);
     ct_sparse_options opt = ct_sparse_options_default();
     opt.rows = s->rows;
     opt.cols = s->features;

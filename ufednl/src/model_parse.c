@@ -5,6 +5,7 @@
 #include <ufednl/model.h>
 
 #include <ctrain/file.h>
+#include <locale.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -188,23 +189,35 @@ static ct_status read_weights(parser *p, fednl_model *model)
     return CT_OK;
 }
 
-ct_status fednl_model_parse(fednl_model **out, const char *text, size_t size_bytes,
-                            const char *name, ct_diag *diag)
+static ct_status read_model(parser *p, fednl_model **out)
 {
-    *out = NULL;
-    parser p = {.at = text, .end = text + size_bytes, .name = name, .line = 1, .diag = diag};
     header h = {0};
-    CT_TRY(read_header(&p, &h));
+    CT_TRY(read_header(p, &h));
     fednl_model *model;
     if (fednl_model_create(&model, h.features, h.bias, h.label) != CT_OK)
-        return ct_fail(diag, CT_ENOMEM, "out of memory");
-    ct_status status = read_weights(&p, model);
+        return ct_fail(p->diag, CT_ENOMEM, "out of memory");
+    ct_status status = read_weights(p, model);
     if (status != CT_OK) {
         fednl_model_destroy(model);
         return status;
     }
     *out = model;
     return CT_OK;
+}
+
+ct_status fednl_model_parse(fednl_model **out, const char *text, size_t size_bytes,
+                            const char *name, ct_diag *diag)
+{
+    *out = NULL;
+    parser p = {.at = text, .end = text + size_bytes, .name = name, .line = 1, .diag = diag};
+    locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0); // strtod follows the program's locale
+    if (c == (locale_t)0)
+        return ct_fail(diag, CT_ENOMEM, "out of memory");
+    locale_t before = uselocale(c);
+    ct_status status = read_model(&p, out);
+    uselocale(before);
+    freelocale(c);
+    return status;
 }
 
 ct_status fednl_model_load(fednl_model **out, const char *path, ct_diag *diag)

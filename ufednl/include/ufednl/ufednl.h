@@ -150,8 +150,9 @@ typedef struct fednl_solver fednl_solver;
 
 /* Create a solver for data, which is borrowed until destroy; opt is copied (NULL: defaults). On
  * failure *out is NULL. CT_EINVALID: a bad option, labels that are not exactly two, more clients
- * than rows; named in diag. CT_ENOMEM: also when the matrices of dimension d would not fit into
- * this machine; diag says how much they need. CT_EUNSUPPORTED: no OpenBLAS. */
+ * than rows; named in diag. CT_ERANGE: too many threads. CT_ENOMEM: also when the matrices of
+ * dimension d would not fit into this machine; diag says how much they need. CT_EUNSUPPORTED: no
+ * OpenBLAS. */
 CT_MUST_USE ct_status fednl_solver_create(fednl_solver **out, const ct_dataset *data,
                                           const fednl_options *opt, ct_diag *diag);
 void fednl_solver_destroy(fednl_solver *solver);
