@@ -37,7 +37,7 @@ static unsigned char *writer_advance(ct_writer *w, size_t size)
         w->failed = true;
         return NULL;
     }
-    unsigned char *to = w->data + w->at;
+    unsigned char *to = w->data == NULL ? NULL : w->data + w->at;
     w->at += size;
     return to;
 }
@@ -126,7 +126,8 @@ const unsigned char *ct_read_view(ct_reader *r, size_t size)
         r->failed = true;
         return NULL;
     }
-    const unsigned char *from = r->data + r->at;
+    static const unsigned char nothing[1];
+    const unsigned char *from = r->data == NULL ? nothing : r->data + r->at;
     r->at += size;
     return from;
 }

@@ -6,7 +6,7 @@
  * allocation returns NULL and only counts, so running the same carving code twice (measure, then
  * allocate ct_arena_high_water() bytes) needs no second formula. Not thread-safe: one arena, one
  * thread at a time. Under AddressSanitizer what is not handed out is poisoned, and so is a gap of
- * 64 bytes after each allocation. */
+ * 64 bytes after each allocation, which counts as used: measure, do not add up sizes by hand. */
 #ifndef CTRAIN_ARENA_H
 #define CTRAIN_ARENA_H
 
@@ -23,7 +23,7 @@ extern "C" {
 typedef struct ct_arena {
     unsigned char *base;     // NULL while measuring
     size_t capacity_bytes;   // SIZE_MAX while measuring
-    size_t used_bytes;       //
+    size_t used_bytes;       // with what alignment added
     size_t high_water_bytes; // the most that was ever in use
     bool failed;             // an allocation did not fit; sticky until ct_arena_rewind(arena, 0)
 } ct_arena;
