@@ -26,6 +26,7 @@ static struct {
     size_t write_max; // short writes of at most that many bytes, 0: whole ones
     int fsync_error;
     int rename_error;
+    uint64_t random; // what getrandom returns first, 0: what is random
     int n_fsync;
 } system_calls;
 
@@ -52,6 +53,15 @@ int rename(const char *from, const char *to)
 {
     errno = system_calls.rename_error;
     return errno != 0 ? -1 : (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
+}
+
+ssize_t getrandom(void *out, size_t size, unsigned flags)
+{
+    if (system_calls.random == 0 || size != sizeof system_calls.random)
+        return syscall(SYS_getrandom, out, size, flags);
+    memcpy(out, &system_calls.random, size);
+    system_calls.random = 0;
+    return (ssize_t)size;
 }
 
 static int reset(void **state)
@@ -472,7 +482,7 @@ static void test_symbolic_links(void **state)
 static void test_open_failures(void **state)
 {
     (void)state;
-    char *folder = new_folder("shut");
+    char *folder = new_folder("open");
     char *missing = in_folder(folder, "missing/file");
     char *path = in_folder(folder, "file");
     assert_open_fails(folder, CT_EIO, ": Is a directory");
@@ -480,28 +490,68 @@ static void test_open_failures(void **state)
     assert_open_fails("", CT_ENOTFOUND, ": No such file or directory");
     missing[strlen(missing) - strlen("file")] = '\0'; // "…/missing/"
     assert_open_fails(missing, CT_ENOTFOUND, ": No such file or directory");
+    free(missing);
+    free(path);
+    free(folder);
+}
+
+// Root may write anywhere: be someone else for a moment.
+static bool become_ordinary(void)
+{
+    if (geteuid() != 0)
+        return false;
+    char *parent = ct_test_path(".");
+    assert_int_equal(chmod(parent, 0755), 0);
+    free(parent);
+    assert_int_equal(seteuid(65534), 0);
+    return true;
+}
+
+static void test_permissions(void **state)
+{
+    (void)state;
+    char *folder = new_folder("permissions");
+    char *path = in_folder(folder, "file");
+    char *another = in_folder(folder, "another");
     write_file(path, "old");
     assert_int_equal(chmod(path, 0444), 0);
-    bool root = geteuid() == 0; // may write anywhere: be someone else for a moment
-    if (root) {
-        char *parent = ct_test_path(".");
-        assert_int_equal(chmod(parent, 0755), 0);
-        free(parent);
-        assert_int_equal(seteuid(65534), 0);
-    } else {
-        assert_int_equal(chmod(folder, 0555), 0);
-    }
-    char *another = in_folder(folder, "another");
+    assert_int_equal(chmod(folder, 0777), 0);
+    bool was_root = become_ordinary();
+    assert_open_fails(path, CT_EIO, ": Permission denied"); // although the folder would allow it
+    if (was_root)
+        assert_int_equal(seteuid(0), 0);
+    assert_int_equal(chmod(folder, 0555), 0);
+    assert_int_equal(chmod(path, 0666), 0);
+    was_root = become_ordinary();
     assert_open_fails(path, CT_EIO, ": Permission denied");
     assert_open_fails(another, CT_EIO, ": Permission denied");
-    if (root)
+    if (was_root)
         assert_int_equal(seteuid(0), 0);
-    else
-        assert_int_equal(chmod(folder, 0755), 0);
+    assert_int_equal(chmod(folder, 0755), 0);
     assert_file_is(path, "old");
     assert_int_equal(entries(folder), 1);
     free(another);
-    free(missing);
+    free(path);
+    free(folder);
+}
+
+// Whoever guesses the name of the temporary file and puts a link there gains nothing.
+static void test_planted_temporary_is_not_followed(void **state)
+{
+    (void)state;
+    char *folder = new_folder("planted");
+    char *path = in_folder(folder, "file");
+    char *planted = in_folder(folder, ".ctrain-0123456789abcdef.tmp");
+    char *victim = ct_test_file("victim", "precious");
+    assert_int_equal(symlink(victim, planted), 0);
+    system_calls.random = 0x0123456789abcdef;
+    write_file(path, "new");
+    assert_int_equal(system_calls.random, 0);
+    assert_file_is(path, "new");
+    assert_file_is(victim, "precious");
+    assert_int_equal(entries(folder), 2);
+    free(victim);
+    free(planted);
     free(path);
     free(folder);
 }
@@ -610,6 +660,8 @@ int main(void)
         cmocka_unit_test(test_modes),
         cmocka_unit_test(test_symbolic_links),
         cmocka_unit_test(test_open_failures),
+        cmocka_unit_test(test_permissions),
+        cmocka_unit_test_teardown(test_planted_temporary_is_not_followed, reset),
         cmocka_unit_test(test_devices_are_written_in_place),
         cmocka_unit_test(test_named_descriptors_go_on_where_they_stand),
         cmocka_unit_test(test_allocation_failures_of_writer),

@@ -291,6 +291,19 @@ static void test_every_pair_of_bytes(void **state)
         }
 }
 
+// Text of every length around the sizes of the buffer; AddressSanitizer sees one byte too many.
+static void test_growth(void **state)
+{
+    (void)state;
+    char text[1200], expected[1203];
+    for (size_t n = 0; n < sizeof text; n++) {
+        memset(text, 'x', n);
+        text[n] = '\0';
+        snprintf(expected, sizeof expected, "\"%s\"", text);
+        assert_string_text(text, expected);
+    }
+}
+
 /* ---- what goes wrong ---- */
 
 static void test_depth(void **state)
@@ -409,6 +422,7 @@ int main(void)
         cmocka_unit_test(test_every_character),
         cmocka_unit_test(test_invalid_utf8),
         cmocka_unit_test(test_every_pair_of_bytes),
+        cmocka_unit_test(test_growth),
         cmocka_unit_test(test_depth),
         cmocka_unit_test(test_misuse_yields_no_text),
         cmocka_unit_test(test_allocation_failures),
