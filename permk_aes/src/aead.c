@@ -80,13 +80,11 @@ void permk__aead_clear(permk__aead *aead)
     aead->context = NULL;
 }
 
-/* Set the nonce (for CTR: the counter block nonce || 0) and take in the associated data. */
+/* Set the nonce and take in the associated data. */
 static bool begin(permk__aead *aead, const unsigned char iv[PERMK__IV_BYTES], const void *aad,
                   size_t aad_size)
 {
-    unsigned char counter[16] = {0};
-    memcpy(counter, iv, PERMK__IV_BYTES);
-    if (EVP_CipherInit_ex(aead->context, NULL, NULL, NULL, counter, -1) != 1)
+    if (EVP_CipherInit_ex(aead->context, NULL, NULL, NULL, iv, -1) != 1)
         return false;
     if (aead->cipher == PERMK_AES_128_CTR || aad_size == 0)
         return true;

@@ -7,7 +7,7 @@
 #include <openssl/evp.h>
 #include <permk_aes/session.h>
 
-#define PERMK__IV_BYTES  12
+#define PERMK__IV_BYTES  16 // GCM uses the first 12; CTR takes all as its first counter block
 #define PERMK__TAG_BYTES 16
 
 typedef struct permk__aead {

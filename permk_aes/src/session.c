@@ -25,6 +25,7 @@
 
 #define HASH_BYTES        SHA256_DIGEST_LENGTH
 #define SESSION_ID_BYTES  16
+#define NONCE_BYTES       12
 #define AAD_BYTES         120
 #define FORMAT_VERSION    1
 #define VALUE_TYPE_F64    1
@@ -34,7 +35,7 @@
 
 typedef struct sender_state {
     permk__aead seal, open;
-    unsigned char iv[PERMK__IV_BYTES];
+    unsigned char iv[NONCE_BYTES];
     unsigned char tag[PERMK__TAG_BYTES]; // of this round's message
     uint64_t message_bytes;              // of this round's message
     uint64_t messages, blocks;           // used of the key's limits
@@ -245,9 +246,11 @@ static void build_aad(const permk_session *s, unsigned char aad[AAD_BYTES], uint
     ct_write_bytes(&w, s->transcript, sizeof s->transcript);
 }
 
-static void build_nonce(const permk_session *s, const sender_state *from, unsigned char out[])
+static void build_nonce(const permk_session *s, const sender_state *from,
+                        unsigned char out[PERMK__IV_BYTES])
 {
-    memcpy(out, from->iv, PERMK__IV_BYTES);
+    memset(out, 0, PERMK__IV_BYTES); // CTR counts its blocks in the last four bytes
+    memcpy(out, from->iv, NONCE_BYTES);
     for (unsigned i = 0; i < 8; i++)
         out[4 + i] ^= (unsigned char)(s->round >> (56 - 8 * i));
 }
