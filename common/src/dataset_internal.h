@@ -28,13 +28,15 @@ CT_MUST_USE ct_status ct__number_parse(const char **text, const char *end, doubl
 /* Lines of LIBSVM text on their way into CSR arrays. The arrays belong to the caller and have room
  * for as many rows as the text has lines and as many entries as it has colons. */
 typedef struct ct__libsvm {
-    const char *end;      // of the text; its last line may lack a newline
+    const char *begin;    // of the text
+    const char *end;      // its last line may lack a newline
     uint32_t first_index; // 0 or 1
     uint32_t last_index;  // largest index allowed
     size_t *row_end;      // row_end[i]: entries before the end of row i
     double *label;
     uint32_t *col;
     double *val;
+    size_t capacity;  // of col and val
     size_t rows, nnz; // filled so far
     uint32_t cols;    // 1 + the largest column so far
 } ct__libsvm;
@@ -42,5 +44,11 @@ typedef struct ct__libsvm {
 /* Parse the line at *line (before end) and move behind it; a blank line adds no row. CT_EPARSE:
  * malformed, with the reason in diag; *line, rows and nnz are as before. */
 CT_MUST_USE ct_status ct__libsvm_line(ct__libsvm *out, const char **line, ct_diag *diag);
+
+/* Take as many whole lines from *line on as are of a plain form that a block parser knows, and move
+ * *line behind them: maybe none. They never fail: what they do not know is left to ct__libsvm_line.
+ */
+typedef void ct__libsvm_blocks_fn(ct__libsvm *out, const char **line);
+ct__libsvm_blocks_fn ct__libsvm_blocks_avx2, ct__libsvm_blocks_avx512;
 
 #endif

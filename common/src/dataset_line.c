@@ -1,41 +1,40 @@
 // SPDX-License-Identifier: MIT
-/* One line of LIBSVM text, `LABEL INDEX:VALUE INDEX:VALUE …`: the reference that the fast block
- * parsers must agree with, and the only place where the reason of a malformed line is put into
- * words. */
+/* One line of LIBSVM text, `LABEL INDEX:VALUE INDEX:VALUE …`: the reference that the block parsers
+ * must agree with, and the only place where the reason of a malformed line is put into words. */
 #include "dataset_internal.h"
+#include "dataset_swar.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static bool is_digit(char c)
+/* Where the fields of a line end: at a newline, a '\r' right before it, a comment, or the end of
+ * the text. */
+static bool line_ends(const char *p, const char *end)
 {
-    return (unsigned char)(c - '0') <= 9;
+    return p == end || *p == '\n' || *p == '#' || (*p == '\r' && (p + 1 == end || p[1] == '\n'));
 }
 
-/* Where a line ends for its fields: at the newline, the '\r' before it, or a comment. */
-typedef struct line_bounds {
-    const char *fields_end; // behind the last byte that may belong to a field
-    const char *next;       // begin of the next line
-} line_bounds;
-
-static line_bounds find_line_end(const char *line, const char *end)
+static bool is_blank(char c)
 {
-    const char *newline = memchr(line, '\n', (size_t)(end - line));
-    const char *stop = newline != NULL ? newline : end;
-    line_bounds b = {stop, newline != NULL ? newline + 1 : end};
-    if (stop > line && stop[-1] == '\r')
-        b.fields_end--;
-    const char *comment = memchr(line, '#', (size_t)(b.fields_end - line));
-    if (comment != NULL)
-        b.fields_end = comment;
-    return b;
+    return c == ' ' || c == '\t';
+}
+
+static bool field_ends(const char *p, const char *end)
+{
+    return p == end || is_blank(*p) || line_ends(p, end);
 }
 
 static const char *skip_blanks(const char *p, const char *end)
 {
-    while (p < end && (*p == ' ' || *p == '\t'))
+    while (p < end && is_blank(*p))
         p++;
     return p;
+}
+
+static const char *next_line(const char *p, const char *end)
+{
+    const char *newline = memchr(p, '\n', (size_t)(end - p));
+    return newline != NULL ? newline + 1 : end;
 }
 
 /* The field at p for an error text: cut to a readable length, bytes that are no text as \xNN. */
@@ -43,9 +42,11 @@ static const char *skip_blanks(const char *p, const char *end)
 static const char *show_field(char out[4 * FIELD_SHOWN + 4], const char *p, const char *end)
 {
     size_t n = 0;
-    for (int i = 0; p < end && *p != ' ' && *p != '\t'; p++, i++) {
-        if (i == FIELD_SHOWN)
-            return memcpy(out + n, "...", 4), out;
+    for (int i = 0; !field_ends(p, end); p++, i++) {
+        if (i == FIELD_SHOWN) {
+            memcpy(out + n, "...", 4);
+            return out;
+        }
         if (*p >= 0x20 && *p < 0x7f)
             out[n++] = *p;
         else
@@ -55,120 +56,153 @@ static const char *show_field(char out[4 * FIELD_SHOWN + 4], const char *p, cons
     return out;
 }
 
-static bool field_ends(const char *p, const char *end)
+/* A number that fills its field. Failures other than of the text (memory) keep their status. */
+static ct_status parse_number(const char **p, const char *end, double *value)
 {
-    return p == end || *p == ' ' || *p == '\t';
+    CT_TRY(ct__number_parse(p, end, value));
+    return field_ends(*p, end) ? CT_OK : CT_EPARSE;
 }
 
-/* A status other than CT_EPARSE and CT_ERANGE is not about the text. */
-static ct_status parse_field_number(const char **p, const char *end, double *value, bool *bad)
-{
-    ct_status status = ct__number_parse(p, end, value);
-    *bad = status == CT_EPARSE || status == CT_ERANGE || (status == CT_OK && !field_ends(*p, end));
-    return *bad ? CT_OK : status;
-}
-
-static ct_status parse_label(const char **p, const char *end, double *label, ct_diag *diag)
+static ct_status bad_label(ct_status status, const char *field, const char *stop, const char *end,
+                           ct_diag *diag)
 {
     char shown[4 * FIELD_SHOWN + 4];
-    const char *field = *p;
-    bool bad;
-    CT_TRY(parse_field_number(p, end, label, &bad));
-    if (!bad)
-        return CT_OK;
-    if (*p > field && **p == ':')
-        return ct_fail(diag, CT_EPARSE, "no label before '%s'", show_field(shown, field, end));
-    return ct_fail(diag, CT_EPARSE, "label '%s' is no finite number",
-                   show_field(shown, field, end));
-}
-
-static ct_status bad_index(const char *field, const char *end, ct_diag *diag)
-{
-    char shown[4 * FIELD_SHOWN + 4];
-    size_t left = (size_t)(end - field);
+    if (status != CT_EPARSE && status != CT_ERANGE)
+        return status;
     show_field(shown, field, end);
-    if (left >= 4 && memcmp(field, "qid:", 4) == 0)
+    if (stop > field && stop < end && *stop == ':')
+        return ct_fail(diag, CT_EPARSE, "no label before '%s'", shown);
+    return ct_fail(diag, CT_EPARSE, "label '%s' is no finite number", shown);
+}
+
+static ct_status bad_value(ct_status status, const char *field, const char *end, uint32_t index,
+                           ct_diag *diag)
+{
+    char shown[4 * FIELD_SHOWN + 4];
+    if (status != CT_EPARSE && status != CT_ERANGE)
+        return status;
+    if (field_ends(field, end))
+        return ct_fail(diag, CT_EPARSE, "feature %lu has no value", (unsigned long)index);
+    return ct_fail(diag, CT_EPARSE, "value '%s' of feature %lu is no finite number",
+                   show_field(shown, field, end), (unsigned long)index);
+}
+
+static ct_status bad_index_field(const char *field, const char *end, ct_diag *diag)
+{
+    char shown[4 * FIELD_SHOWN + 4];
+    show_field(shown, field, end);
+    if (strncmp(shown, "qid:", 4) == 0)
         return ct_fail(diag, CT_EPARSE, "'%s': ranking data (qid) is not supported", shown);
-    if (memchr(shown, ':', strlen(shown)) == NULL)
+    if (strchr(shown, ':') == NULL)
         return ct_fail(diag, CT_EPARSE, "'%s' has no colon (expected INDEX:VALUE)", shown);
     return ct_fail(diag, CT_EPARSE, "'%s' does not begin with a feature index", shown);
 }
 
-/* The digits of an index and its colon; *p moves behind the colon. */
-static ct_status parse_index(const char **p, const char *end, const ct__libsvm *out,
-                             uint32_t *index, ct_diag *diag)
+static ct_status bad_order(uint64_t index, int64_t before, const ct__libsvm *out, ct_diag *diag)
 {
-    uint64_t value = 0;
-    const char *q = *p;
-    for (; q < end && is_digit(*q); q++)
-        if (value <= CT__INDEX_MAX)
-            value = value * 10 + (unsigned)(*q - '0');
-    if (q == *p || q == end || *q != ':')
-        return bad_index(*p, end, diag);
-    int digits = q - *p > FIELD_SHOWN ? FIELD_SHOWN : (int)(q - *p);
-    if (value < out->first_index)
+    if (index < out->first_index)
         return ct_fail(diag, CT_EPARSE, "feature index 0 (must be at least 1)");
-    if (value > out->last_index)
-        return ct_fail(diag, CT_EPARSE, "feature index %.*s%s (must be at most %lu)", digits, *p,
-                       q - *p > digits ? "..." : "", (unsigned long)out->last_index);
-    *index = (uint32_t)value;
-    *p = q + 1;
-    return CT_OK;
+    if ((int64_t)index == before)
+        return ct_fail(diag, CT_EPARSE, "feature index %llu appears twice",
+                       (unsigned long long)index);
+    return ct_fail(diag, CT_EPARSE, "feature index %llu after %lld (must ascend)",
+                   (unsigned long long)index, (long long)before);
 }
 
-static ct_status parse_value(const char **p, const char *end, uint32_t index, double *value,
-                             ct_diag *diag)
+/* The digits of an index, of any length; a number too large for any dataset stays too large. */
+static const char *scan_index(const char *p, const char *end, uint64_t *index)
 {
-    char shown[4 * FIELD_SHOWN + 4];
-    const char *field = *p;
-    bool bad;
-    if (field_ends(field, end))
-        return ct_fail(diag, CT_EPARSE, "feature %lu has no value", (unsigned long)index);
-    CT_TRY(parse_field_number(p, end, value, &bad));
-    if (bad)
-        return ct_fail(diag, CT_EPARSE, "value '%s' of feature %lu is no finite number",
-                       show_field(shown, field, end), (unsigned long)index);
-    return CT_OK;
-}
-
-/* The fields behind the label, written at *nnz; the caller commits rows and nnz. */
-static ct_status parse_features(ct__libsvm *out, const char *p, const char *end, size_t *nnz,
-                                uint32_t *cols, ct_diag *diag)
-{
-    size_t k = out->nnz;
-    int64_t before = -1;
-    for (p = skip_blanks(p, end); p < end; p = skip_blanks(p, end)) {
-        uint32_t index = 0;
-        CT_TRY(parse_index(&p, end, out, &index, diag));
-        if ((int64_t)index == before)
-            return ct_fail(diag, CT_EPARSE, "feature index %lu appears twice",
-                           (unsigned long)index);
-        if ((int64_t)index < before)
-            return ct_fail(diag, CT_EPARSE, "feature index %lu after %lu (must ascend)",
-                           (unsigned long)index, (unsigned long)before);
-        CT_TRY(parse_value(&p, end, index, &out->val[k], diag));
-        out->col[k++] = index - out->first_index;
-        before = index;
+    *index = 0;
+#if CT__SWAR
+    if (end - p >= 8) {
+        uint64_t word = ct__swar_load(p);
+        unsigned n = ct__swar_digits(word);
+        if (n - 1 < 7) {
+            *index = ct__swar_number(word, n);
+            return p + n;
+        }
     }
-    if (k > out->nnz && out->col[k - 1] >= *cols)
-        *cols = out->col[k - 1] + 1;
+#endif
+    for (; p < end && ct__is_digit(*p); p++)
+        if (*index <= CT__INDEX_MAX)
+            *index = *index * 10 + (unsigned)(*p - '0');
+    return p;
+}
+
+/* Why the digits between field and stop are no index; cold, so that the loop over fields is not. */
+static ct_status bad_index(const char *field, const char *stop, uint64_t index, int64_t before,
+                           const ct__libsvm *out, ct_diag *diag)
+{
+    if (stop == field || stop == out->end || *stop != ':')
+        return bad_index_field(field, out->end, diag);
+    if (index <= out->last_index)
+        return bad_order(index, before, out, diag);
+    int digits = stop - field > FIELD_SHOWN ? FIELD_SHOWN : (int)(stop - field);
+    return ct_fail(diag, CT_EPARSE, "feature index %.*s%s (must be at most %lu)", digits, field,
+                   stop - field > digits ? "..." : "", (unsigned long)out->last_index);
+}
+
+/* One value; *p moves behind it. Most are one digit. */
+static inline ct_status parse_value(const char **p, const char *end, double *value)
+{
+    const char *field = *p;
+    if (end - field >= 2 && ct__is_digit(field[0]) && (field[1] == ' ' || field[1] == '\n')) {
+        *value = (double)(field[0] - '0');
+        *p = field + 1;
+        return CT_OK;
+    }
+    return parse_number(p, end, value);
+}
+
+/* The fields behind the label; *text moves to where they end, *nnz is raised. */
+static ct_status parse_features(ct__libsvm *out, const char **text, size_t *nnz, ct_diag *diag)
+{
+    const char *p = *text, *end = out->end;
+    size_t k = *nnz;
+    int64_t before = (int64_t)out->first_index - 1;
+    for (p = skip_blanks(p, end); !line_ends(p, end); p = skip_blanks(p, end)) {
+        uint64_t index;
+        const char *stop = scan_index(p, end, &index);
+        if (stop == p || stop == end || *stop != ':' || index > out->last_index ||
+            (int64_t)index <= before)
+            return bad_index(p, stop, index, before, out, diag);
+        const char *field = p = stop + 1;
+        ct_status status = parse_value(&p, end, &out->val[k]);
+        if (status != CT_OK)
+            return bad_value(status, field, end, (uint32_t)index, diag);
+        out->col[k++] = (uint32_t)index - out->first_index;
+        before = (int64_t)index;
+    }
+    *text = p;
     *nnz = k;
+    return CT_OK;
+}
+
+static ct_status parse_row(ct__libsvm *out, const char **p, ct_diag *diag)
+{
+    const char *field = *p;
+    size_t nnz = out->nnz;
+    ct_status status = parse_number(p, out->end, &out->label[out->rows]);
+    if (status != CT_OK)
+        return bad_label(status, field, *p, out->end, diag);
+    CT_TRY(parse_features(out, p, &nnz, diag));
+    if (nnz > out->nnz && out->col[nnz - 1] >= out->cols)
+        out->cols = out->col[nnz - 1] + 1;
+    out->nnz = nnz;
+    out->row_end[out->rows++] = nnz;
     return CT_OK;
 }
 
 ct_status ct__libsvm_line(ct__libsvm *out, const char **line, ct_diag *diag)
 {
-    line_bounds b = find_line_end(*line, out->end);
-    if (memchr(*line, '\0', (size_t)(b.next - *line)) != NULL)
+    const char *end = out->end, *p = skip_blanks(*line, end);
+    ct_status status = line_ends(p, end) ? CT_OK : parse_row(out, &p, diag);
+    const char *next = next_line(p, end);
+    // in a field a NUL is an error of its own name; in a comment it is the only error there is
+    if ((status == CT_EPARSE || (p < end && *p == '#')) &&
+        memchr(*line, '\0', (size_t)(next - *line)) != NULL)
         return ct_fail(diag, CT_EPARSE, "a NUL byte (is this a text file?)");
-    const char *p = skip_blanks(*line, b.fields_end);
-    if (p < b.fields_end) {
-        size_t nnz = 0;
-        CT_TRY(parse_label(&p, b.fields_end, &out->label[out->rows], diag));
-        CT_TRY(parse_features(out, p, b.fields_end, &nnz, &out->cols, diag));
-        out->nnz = nnz;
-        out->row_end[out->rows++] = nnz;
-    }
-    *line = b.next;
-    return CT_OK;
+    if (status == CT_OK)
+        *line = next;
+    return status;
 }

@@ -6,6 +6,7 @@
  * numbers accurately", PLDI 1990). |e| <= 27: m 5^e in 128-bit integers, rounded once. What is left
  * (more digits, large exponents, denormals) goes to strtod itself. */
 #include "dataset_internal.h"
+#include "dataset_swar.h"
 
 #include <locale.h>
 #include <math.h>
@@ -26,11 +27,6 @@ typedef struct decimal {
     int64_t written;   // the exponent as written
 } decimal;
 
-static bool is_digit(char c)
-{
-    return (unsigned char)(c - '0') <= 9;
-}
-
 /* An exponent behind 'e'. Without digits there is none, and the number ends before the 'e'. */
 static const char *scan_exponent(const char *p, const char *end, int64_t *exponent)
 {
@@ -38,10 +34,10 @@ static const char *scan_exponent(const char *p, const char *end, int64_t *expone
     bool negative = q < end && *q == '-';
     if (q < end && (*q == '-' || *q == '+'))
         q++;
-    if (q == end || !is_digit(*q))
+    if (q == end || !ct__is_digit(*q))
         return p;
     int64_t e = 0;
-    for (; q < end && is_digit(*q); q++)
+    for (; q < end && ct__is_digit(*q); q++)
         if (e < EXPONENT_CAP)
             e = e * 10 + (*q - '0');
     *exponent = negative ? -e : e;
@@ -62,7 +58,7 @@ static const char *scan_decimal(const char *p, const char *end, decimal *d)
             point = true;
             continue;
         }
-        if (!is_digit(*p))
+        if (!ct__is_digit(*p))
             break;
         any = true;
         unsigned digit = (unsigned)(*p - '0');
@@ -77,6 +73,53 @@ static const char *scan_decimal(const char *p, const char *end, decimal *d)
     }
     if (!any)
         return NULL;
+    d->end = p;
+    if (p < end && (*p == 'e' || *p == 'E'))
+        p = scan_exponent(p, end, &d->written);
+    d->exponent += d->written;
+    return p;
+}
+
+/* Digits into *m; how many there were. More than DIGITS_MAX in all overflow, which the caller sees
+ * by the count. */
+static const char *scan_digits(const char *p, const char *end, uint64_t *m)
+{
+#if CT__SWAR
+    static const uint32_t shift[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000};
+    while (end - p >= 8) {
+        uint64_t word = ct__swar_load(p);
+        unsigned n = ct__swar_digits(word);
+        if (n == 0)
+            return p;
+        *m = *m * shift[n] + ct__swar_number(word, n);
+        p += n;
+        if (n < 8)
+            return p;
+    }
+#endif
+    for (; p < end && ct__is_digit(*p); p++)
+        *m = *m * 10 + (unsigned)(*p - '0');
+    return p;
+}
+
+/* As scan_decimal, faster, for numbers of at most DIGITS_MAX digits; NULL for all else. */
+static const char *scan_short_decimal(const char *p, const char *end, decimal *d)
+{
+    *d = (decimal){.negative = p < end && *p == '-'};
+    if (p < end && (*p == '-' || *p == '+'))
+        p++;
+    const char *begin = p;
+    p = scan_digits(p, end, &d->mantissa);
+    ptrdiff_t digits = p - begin;
+    if (p < end && *p == '.') {
+        const char *fraction = ++p;
+        p = scan_digits(p, end, &d->mantissa);
+        d->exponent = fraction - p;
+        digits += p - fraction;
+    }
+    if (digits == 0 || digits > DIGITS_MAX)
+        return NULL;
+    d->begin = begin;
     d->end = p;
     if (p < end && (*p == 'e' || *p == 'E'))
         p = scan_exponent(p, end, &d->written);
@@ -238,7 +281,9 @@ static ct_status decimal_to_double(const decimal *d, double *value)
 ct_status ct__number_parse(const char **text, const char *end, double *value)
 {
     decimal d;
-    const char *stop = scan_decimal(*text, end, &d);
+    const char *stop = scan_short_decimal(*text, end, &d);
+    if (stop == NULL)
+        stop = scan_decimal(*text, end, &d);
     if (stop == NULL)
         return CT_EPARSE;
     CT_TRY(decimal_to_double(&d, value));
