@@ -9,12 +9,19 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-enum { W_f32 = 8, W_f64 = 4 };                       // elements of a vector
-enum { TILE_ROWS = 6, TILE_VECS = 2, DOT_ROWS = 2 }; // of the product's registers, out of 16
-enum { W_MAX = 32 };                                 // bytes of a vector
-#define ROWS(X) X(0) X(1) X(2) X(3) X(4) X(5)
-#define TILES(X)                                                                                   \
-    X(1, 1) X(2, 1) X(3, 1) X(4, 1) X(5, 1) X(6, 1) X(1, 2) X(2, 2) X(3, 2) X(4, 2) X(5, 2) X(6, 2)
+enum { W_f32 = 8, W_f64 = 4 }; // elements of a vector
+enum {
+    TILE_ROWS = 6,
+    TILE_VECS = 2,
+    ROW_VECS = 4,
+    DOT_ROWS = 2
+};                   // of the product's registers, out of 16
+enum { W_MAX = 32 }; // bytes of a vector
+#define EACH_TILE_ROW(X) X(0) X(1) X(2) X(3) X(4) X(5)
+#define EACH_TILE(X)                                                                               \
+    X(1, 1)                                                                                        \
+    X(2, 1)                                                                                        \
+    X(3, 1) X(4, 1) X(5, 1) X(6, 1) X(1, 2) X(2, 2) X(3, 2) X(4, 2) X(5, 2) X(6, 2) X(1, 3) X(1, 4)
 typedef __m256 vec_f32;
 typedef __m256d vec_f64;
 typedef __m256 mask_f32; // all bits of an element set, or none
@@ -181,14 +188,14 @@ INLINE vec_f64 vsplit_f64(vec_f64 x, vec_f64 *e)
 }
 
 /* The sums of four vectors, side by side. */
-INLINE void vsum4_f32(float out[4], const __m256 v[4])
+INLINE void vsum4_f32(float *out, vec_f32 a, vec_f32 b, vec_f32 c, vec_f32 d)
 {
-    __m256 s = _mm256_hadd_ps(_mm256_hadd_ps(v[0], v[1]), _mm256_hadd_ps(v[2], v[3]));
+    __m256 s = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
     _mm_storeu_ps(out, _mm256_castps256_ps128(s) + _mm256_extractf128_ps(s, 1));
 }
-INLINE void vsum4_f64(double out[4], const __m256d v[4])
+INLINE void vsum4_f64(double *out, vec_f64 a, vec_f64 b, vec_f64 c, vec_f64 d)
 {
-    __m256d s = _mm256_hadd_pd(v[0], v[1]), u = _mm256_hadd_pd(v[2], v[3]);
+    __m256d s = _mm256_hadd_pd(a, b), u = _mm256_hadd_pd(c, d);
     _mm256_storeu_pd(out, _mm256_permute2f128_pd(s, u, 0x20) + _mm256_permute2f128_pd(s, u, 0x31));
 }
 

@@ -8,16 +8,24 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-enum { W_f32 = 16, W_f64 = 8 };                      // elements of a vector
-enum { TILE_ROWS = 8, TILE_VECS = 3, DOT_ROWS = 4 }; // of the product's registers, out of 32
-enum { W_MAX = 64 };                                 // bytes of a vector
-#define ROWS(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
-#define TILES(X)                                                                                   \
+enum { W_f32 = 16, W_f64 = 8 }; // elements of a vector
+enum {
+    TILE_ROWS = 8,
+    TILE_VECS = 3,
+    ROW_VECS = 4,
+    DOT_ROWS = 4
+};                   // of the product's registers, out of 32
+enum { W_MAX = 64 }; // bytes of a vector
+#define EACH_TILE_ROW(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
+#define EACH_TILE(X)                                                                               \
     X(1, 1)                                                                                        \
     X(2, 1)                                                                                        \
     X(3, 1)                                                                                        \
-    X(4, 1) X(5, 1) X(6, 1) X(7, 1) X(8, 1) X(1, 2) X(2, 2) X(3, 2) X(4, 2) X(5, 2) X(6, 2)        \
-        X(7, 2) X(8, 2) X(1, 3) X(2, 3) X(3, 3) X(4, 3) X(5, 3) X(6, 3) X(7, 3) X(8, 3)
+    X(4, 1)                                                                                        \
+    X(5, 1)                                                                                        \
+    X(6, 1)                                                                                        \
+    X(7, 1) X(8, 1) X(1, 2) X(2, 2) X(3, 2) X(4, 2) X(5, 2) X(6, 2) X(7, 2) X(8, 2) X(1, 3)        \
+        X(2, 3) X(3, 3) X(4, 3) X(5, 3) X(6, 3) X(7, 3) X(8, 3) X(1, 4)
 typedef __m512 vec_f32;
 typedef __m512d vec_f64;
 typedef __mmask16 mask_f32;
@@ -129,21 +137,24 @@ INLINE bool vany_f64(mask_f64 m)
 }
 
 /* The sums of four vectors, side by side. */
-INLINE void vsum4_f32(float out[4], const __m512 v[4])
+INLINE __m256 halves_f32(vec_f32 v)
 {
-    __m256 h[4];
-    for (int i = 0; i < 4; i++)
-        h[i] = _mm512_castps512_ps256(v[i]) + _mm512_extractf32x8_ps(v[i], 1);
-    __m256 s = _mm256_hadd_ps(_mm256_hadd_ps(h[0], h[1]), _mm256_hadd_ps(h[2], h[3]));
+    return _mm512_castps512_ps256(v) + _mm512_extractf32x8_ps(v, 1);
+}
+INLINE void vsum4_f32(float *out, vec_f32 a, vec_f32 b, vec_f32 c, vec_f32 d)
+{
+    __m256 s = _mm256_hadd_ps(_mm256_hadd_ps(halves_f32(a), halves_f32(b)),
+                              _mm256_hadd_ps(halves_f32(c), halves_f32(d)));
     _mm_storeu_ps(out, _mm256_castps256_ps128(s) + _mm256_extractf128_ps(s, 1));
 }
-
-INLINE void vsum4_f64(double out[4], const __m512d v[4])
+INLINE __m256d halves_f64(vec_f64 v)
 {
-    __m256d h[4];
-    for (int i = 0; i < 4; i++)
-        h[i] = _mm512_castpd512_pd256(v[i]) + _mm512_extractf64x4_pd(v[i], 1);
-    __m256d s = _mm256_hadd_pd(h[0], h[1]), u = _mm256_hadd_pd(h[2], h[3]);
+    return _mm512_castpd512_pd256(v) + _mm512_extractf64x4_pd(v, 1);
+}
+INLINE void vsum4_f64(double *out, vec_f64 a, vec_f64 b, vec_f64 c, vec_f64 d)
+{
+    __m256d s = _mm256_hadd_pd(halves_f64(a), halves_f64(b));
+    __m256d u = _mm256_hadd_pd(halves_f64(c), halves_f64(d));
     _mm256_storeu_pd(out, _mm256_permute2f128_pd(s, u, 0x20) + _mm256_permute2f128_pd(s, u, 0x31));
 }
 

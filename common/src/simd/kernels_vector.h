@@ -38,28 +38,40 @@
         }                                                                                          \
     }
 
-/* Four columns of rows p, …, of doubles (eight of floats) from as many rows: out[p][j] = in[j][p].
- */
-INLINE void transpose4x4_f64(double *out, size_t ldo, const double *in, size_t ldi)
+// Of the product: the ways to compute it, and the rows of B that are copied at a time.
+enum way { DIRECT, PACKED, FLIPPED, DOTS };
+enum { PANEL_DEPTH = 128 };
+#define EACH_OF_4(X) X(0) X(1) X(2) X(3)
+
+/* out[p][j] = in[j][p] for 8 rows and 4 columns of floats, 4 rows and 2 columns of doubles. */
+enum { BLOCK_ROWS_f32 = 8, BLOCK_COLUMNS_f32 = 4, BLOCK_ROWS_f64 = 4, BLOCK_COLUMNS_f64 = 2 };
+
+INLINE __m256 load_two_f32(const float *low, const float *high)
 {
-    __m256d r0 = _mm256_loadu_pd(in), r1 = _mm256_loadu_pd(in + ldi);
-    __m256d r2 = _mm256_loadu_pd(in + 2 * ldi), r3 = _mm256_loadu_pd(in + 3 * ldi);
-    __m256d a = _mm256_unpacklo_pd(r0, r1), b = _mm256_unpackhi_pd(r0, r1);
-    __m256d c = _mm256_unpacklo_pd(r2, r3), d = _mm256_unpackhi_pd(r2, r3);
-    _mm256_storeu_pd(out, _mm256_permute2f128_pd(a, c, 0x20));
-    _mm256_storeu_pd(out + ldo, _mm256_permute2f128_pd(b, d, 0x20));
-    _mm256_storeu_pd(out + 2 * ldo, _mm256_permute2f128_pd(a, c, 0x31));
-    _mm256_storeu_pd(out + 3 * ldo, _mm256_permute2f128_pd(b, d, 0x31));
+    return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(low)), _mm_loadu_ps(high), 1);
 }
-INLINE void transpose4x4_f32(float *out, size_t ldo, const float *in, size_t ldi)
+INLINE void transpose_block_f32(float *out, size_t ldo, const float *in, size_t ldi)
 {
-    __m128 r0 = _mm_loadu_ps(in), r1 = _mm_loadu_ps(in + ldi);
-    __m128 r2 = _mm_loadu_ps(in + 2 * ldi), r3 = _mm_loadu_ps(in + 3 * ldi);
-    _MM_TRANSPOSE4_PS(r0, r1, r2, r3);
-    _mm_storeu_ps(out, r0);
-    _mm_storeu_ps(out + ldo, r1);
-    _mm_storeu_ps(out + 2 * ldo, r2);
-    _mm_storeu_ps(out + 3 * ldo, r3);
+    __m256 r0 = load_two_f32(in, in + 4 * ldi), r1 = load_two_f32(in + ldi, in + 5 * ldi);
+    __m256 r2 = load_two_f32(in + 2 * ldi, in + 6 * ldi);
+    __m256 r3 = load_two_f32(in + 3 * ldi, in + 7 * ldi);
+    __m256 a = _mm256_unpacklo_ps(r0, r1), b = _mm256_unpackhi_ps(r0, r1);
+    __m256 c = _mm256_unpacklo_ps(r2, r3), d = _mm256_unpackhi_ps(r2, r3);
+    _mm256_storeu_ps(out, _mm256_shuffle_ps(a, c, 0x44));
+    _mm256_storeu_ps(out + ldo, _mm256_shuffle_ps(a, c, 0xee));
+    _mm256_storeu_ps(out + 2 * ldo, _mm256_shuffle_ps(b, d, 0x44));
+    _mm256_storeu_ps(out + 3 * ldo, _mm256_shuffle_ps(b, d, 0xee));
+}
+
+INLINE __m256d load_two_f64(const double *low, const double *high)
+{
+    return _mm256_insertf128_pd(_mm256_castpd128_pd256(_mm_loadu_pd(low)), _mm_loadu_pd(high), 1);
+}
+INLINE void transpose_block_f64(double *out, size_t ldo, const double *in, size_t ldi)
+{
+    __m256d r0 = load_two_f64(in, in + 2 * ldi), r1 = load_two_f64(in + ldi, in + 3 * ldi);
+    _mm256_storeu_pd(out, _mm256_unpacklo_pd(r0, r1));
+    _mm256_storeu_pd(out + ldo, _mm256_unpackhi_pd(r0, r1));
 }
 
 /* log 2 in two parts: n times the high one is exact for every exponent n. EXPM1 are the
