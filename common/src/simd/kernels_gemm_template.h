@@ -212,18 +212,17 @@ static void FN(gemm_packed)(int tb, size_t m, size_t n, size_t k, const T *a, si
 static void FN(gemm_flipped)(size_t m, size_t n, size_t k, const T *a, size_t lda, const T *b,
                              size_t brs, size_t bcs, int accumulate, T *c, size_t ldc)
 {
-    _Alignas(64) T out[TILE_ROWS * ROW_VECS * W_MAX / sizeof(T)];
+    _Alignas(64) T out[FLIP_ROWS * ROW_VECS * W_MAX / sizeof(T)];
     for (size_t i = 0; i < m;) {
         struct FN(panel) panel = FN(next_panel)(n, m - i);
         size_t ld = panel.vecs * W;
         for (size_t j = 0, rows; j < n; j += rows) {
-            rows = FN(piece)(n - j, TILE_ROWS);
+            rows = FN(piece)(n - j, FLIP_ROWS);
             T *block = c + i * ldc + j;
             if (accumulate)
                 FN(transpose)(out, ld, block, ldc, panel.columns, rows);
-            FN(tiles)
-            [rows - 1][panel.vecs - 1](k, b + j * bcs, bcs, brs, a + i, lda, panel.last, accumulate,
-                                       out, ld);
+            FN(compute_panel)
+            (panel, rows, k, b + j * bcs, bcs, brs, a + i, lda, accumulate, out, ld);
             FN(transpose)(block, ldc, out, ld, rows, panel.columns);
         }
         i += panel.columns;
@@ -333,7 +332,7 @@ static enum way FN(choose)(int ta, int tb, size_t m, size_t n, size_t k, bool mi
     } else if (m >= 4 * TILE_ROWS && misaligned) {
         way = PACKED;
     }
-    if (ta && (cost = n * vm * k + m * n) < best) {
+    if (ta && (cost = n * vm * k + m * n / 2) < best) {
         best = cost;
         way = FLIPPED;
     }

@@ -38,9 +38,10 @@
         }                                                                                          \
     }
 
-// Of the product: the ways to compute it, and the rows of B that are copied at a time.
+// Of the product: the ways to compute it; how many rows of B, or of a transposed C, are on the
+// stack.
 enum way { DIRECT, PACKED, FLIPPED, DOTS };
-enum { PANEL_DEPTH = 128 };
+enum { PANEL_DEPTH = 128, FLIP_ROWS = 32 };
 #define EACH_OF_4(X) X(0) X(1) X(2) X(3)
 
 /* out[p][j] = in[j][p] for 8 rows and 4 columns of floats, 4 rows and 2 columns of doubles. */
