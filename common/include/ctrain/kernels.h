@@ -6,7 +6,13 @@
  * Arrays need no alignment and may have any length, 0 included. Inputs and outputs may be the same
  * array, or must not overlap. A table's results are a fixed function of its inputs (fixed order of
  * additions); two tables may differ in the last bits. NaN in gives NaN out; infinities and
- * denormals are computed with as usual. */
+ * denormals are computed with as usual.
+ *
+ * Largest errors of the functions, in units in the last place (dense sweeps and random bit patterns
+ * against a wider type; both precisions, every table; the scalar table is the C library's):
+ * exp 1.0, log 1.0, tanh 2.5, sigmoid 2.3, softplus 1.7. Nothing overflows, vanishes or cancels
+ * early: exp of a large negative number goes through the denormals to 0, softplus(x) is x for large x
+ * and exp(x) for very negative x. The tests hold all tables to these bounds. */
 #ifndef CTRAIN_KERNELS_H
 #define CTRAIN_KERNELS_H
 
@@ -40,7 +46,8 @@ extern "C" {
     T (*sparse_dot)(const T *value, const uint32_t *index, size_t n, const T *x);                  \
     /* sum value_i x[index_i]    */                                                                \
     /* C (m x n) = op(A) (m x k) op(B) (k x n) [+ C if accumulate]; row-major; op transposes when  \
-     * ta / tb is not 0; ld* is the distance of rows as stored. For m, n, k up to a few hundred.   \
+     * ta / tb is not 0; ld* is the distance of rows as stored. Any size, meant for m, n, k up to  \
+     * a few hundred; C overlaps neither A nor B. Fastest where rows are multiples of 64 bytes.    \
      */                                                                                            \
     void (*gemm)(int ta, int tb, size_t m, size_t n, size_t k, const T *a, size_t lda, const T *b, \
                  size_t ldb, int accumulate, T *c, size_t ldc);
