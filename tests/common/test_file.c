@@ -27,7 +27,7 @@ static struct {
     int fsync_error;
     int rename_error;
     uint64_t random; // what getrandom returns first, 0: what is random
-    int n_fsync;
+    int n_fsync;     // how often it was called
 } system_calls;
 
 ssize_t write(int fd, const void *data, size_t size)

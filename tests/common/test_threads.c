@@ -249,7 +249,7 @@ static void test_too_many(void **state)
     ct_assert_status(ct_pool_create(&pool, SIZE_MAX, NULL), CT_ERANGE, NULL);
 }
 
-#if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
+#ifndef CT_TEST_SANITIZED
 
 static unsigned long fail_create; // which pthread_create from now on fails, 0: none
 

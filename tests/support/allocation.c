@@ -4,16 +4,7 @@
  * sanitizer, which brings its own, this file is only two empty functions. */
 #include "ct_test.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||                         \
-    __has_feature(memory_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-
-#if defined(SANITIZED) || !defined(__GLIBC__)
+#if defined(CT_TEST_SANITIZED) || !defined(__GLIBC__)
 
 bool ct_test_fail_allocation(unsigned long k)
 {

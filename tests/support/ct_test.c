@@ -28,9 +28,10 @@ static int64_t ordered(double v)
     return bits < 0 ? INT64_MIN - bits : bits;
 }
 
-static double ulps_between(double a, double b)
+static uint64_t ulps_between(double a, double b)
 {
-    return fabs((double)ordered(a) - (double)ordered(b));
+    int64_t x = ordered(a), y = ordered(b);
+    return x > y ? (uint64_t)x - (uint64_t)y : (uint64_t)y - (uint64_t)x;
 }
 
 static bool near(double a, double b, double rtol, double atol)
@@ -49,8 +50,8 @@ void ct_assert_near_at(double a, double b, double rtol, double atol, long index,
         return;
     if (index >= 0)
         print_error("element %ld: ", index);
-    print_error("%.17g is not near %.17g: they differ by %.3g, %.17g ulps (rtol %g, atol %g)\n", a,
-                b, a - b, ulps_between(a, b), rtol, atol);
+    print_error("%.17g is not near %.17g: they differ by %.3g, %llu ulps (rtol %g, atol %g)\n", a,
+                b, a - b, (unsigned long long)ulps_between(a, b), rtol, atol);
     _fail(file, line);
 }
 

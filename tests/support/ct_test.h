@@ -14,6 +14,16 @@
 #include <ctrain/status.h>
 #include <stdbool.h>
 
+// Built with a sanitizer that brings its own malloc and pthread_create.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define CT_TEST_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||                         \
+    __has_feature(memory_sanitizer)
+#define CT_TEST_SANITIZED 1
+#endif
+#endif
+
 /* |a - b| <= atol + rtol |b|, or both NaN, or equal infinities; prints both values and the distance
  * in ulps. */
 #define ct_assert_near(a, b, rtol, atol)                                                           \
@@ -36,9 +46,9 @@ void ct_assert_status_at(ct_status status, ct_status expected, const ct_diag *di
                          const char *file, int line);
 void ct_assert_contains_at(const char *text, const char *part, const char *file, int line);
 
-/* Path of a real data set ("a9a"), unpacked from $CTRAIN_DATA/NAME.xz (with xz, into the working
- * directory) at first use. NULL when CTRAIN_DATA is not set or has no such file: then print why and
- * skip() the test. Static storage until the next call. */
+/* Path of a real data set ("a9a"), unpacked from $CTRAIN_DATA/NAME.xz (with xz, to unpacked/NAME in
+ * the working directory) at first use. NULL when CTRAIN_DATA is not set or has no such file: then
+ * print why and skip() the test. Static storage until the next call. */
 const char *ct_test_data(const char *name);
 
 /* A path for a scratch file in the test's own temporary folder, removed with it at exit. Caller
