@@ -108,8 +108,11 @@ ct_status ct_report_open_jsonl(ct_report *report, const char *path, ct_diag *dia
         return ct_fail(diag, CT_ENOMEM, "%s: out of memory", path);
     report->jsonl = fopen(path, "w");
     if (report->jsonl == NULL)
-        return ct_fail(diag, errno == ENOENT ? CT_ENOTFOUND : CT_EIO, "%s: %s", path,
-                       strerror(errno));
+        return ct_fail(diag,
+                       errno == ENOENT   ? CT_ENOTFOUND
+                       : errno == ENOMEM ? CT_ENOMEM
+                                         : CT_EIO,
+                       "%s: %s", path, strerror(errno));
     return CT_OK;
 }
 

@@ -176,9 +176,9 @@ static void test_fish_completion(void **state)
     char *script = ct_test_file("completion.fish", run_line("--completion fish").out);
     char line[2000], text[2000];
     snprintf(line, sizeof line,
-             "HOME=/nonexistent fish --no-config -c 'source %s; complete -C \"prog train --al\"; "
+             "HOME=$(dirname %s) fish --no-config -c 'source %s; complete -C \"prog train --al\"; "
              "complete -C \"prog train --compressor t\"' 2>/dev/null",
-             script);
+             script, script);
     assert_int_equal(shell(line, text, sizeof text), 0);
     ct_assert_contains(text, "--alpha\tShare of a label [0 to 1]: it's the user's\n");
     ct_assert_contains(text, "topk\t");
