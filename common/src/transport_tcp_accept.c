@@ -112,7 +112,7 @@ typedef struct reception {
     bool *present;                 // (n_clients)
     struct pollfd *polls;          // (1 + MAX_PENDING + n_clients) the listener, visitors, clients
     visitor visitors[MAX_PENDING]; // oldest first
-    size_t n_visitors, n_polled;   // n_polled: visitors when poll() was asked
+    size_t n_visitors;
     size_t n_refused;
     ct_diag last_refusal;
 } reception;
@@ -128,12 +128,6 @@ static void refuse(reception *r, ct__connection *c, const char *reason)
     r->n_refused++;
     ct_diag_set(&r->last_refusal, "%s: %s", c->address, reason);
     ct__connection_clear(c);
-}
-
-static void remove_visitor(reception *r, size_t i)
-{
-    r->n_visitors--;
-    memmove(&r->visitors[i], &r->visitors[i + 1], (r->n_visitors - i) * sizeof r->visitors[0]);
 }
 
 // What is wrong with a hello; true when nothing is.
@@ -190,10 +184,12 @@ static bool hear(reception *r, ct__connection *c)
     return true;
 }
 
+// In the order in which they came: of two with one id the first is let in.
 static void hear_visitors(reception *r)
 {
     int64_t now = ct__now_ns();
-    for (size_t i = r->n_polled; i-- > 0;) { // backwards: removal moves the later ones
+    size_t n_left = 0;
+    for (size_t i = 0; i < r->n_visitors; i++) {
         visitor *v = &r->visitors[i];
         bool done = r->polls[1 + i].revents != 0 && hear(r, &v->connection);
         if (!done && now - v->since_ns >= r->opt.hello_timeout_ms * CT__NS_PER_MS) {
@@ -202,15 +198,16 @@ static void hear_visitors(reception *r)
             refuse(r, &v->connection, reason.text);
             done = true;
         }
-        if (done)
-            remove_visitor(r, i);
+        if (!done)
+            r->visitors[n_left++] = *v;
     }
+    r->n_visitors = n_left;
 }
 
-// A client that left again gives its id free.
+// A client that left again gives its id free. Before the visitors move on, whose polls come first.
 static void notice_departures(reception *r)
 {
-    const struct pollfd *polls = r->polls + 1 + r->n_polled;
+    const struct pollfd *polls = r->polls + 1 + r->n_visitors;
     for (uint32_t id = 0; id < r->n_clients; id++)
         if (r->present[id] && polls[id].revents != 0) {
             ct__connection_clear(ct__tcp_connection(r->t, id));
@@ -230,7 +227,8 @@ static void make_room(reception *r)
     if (r->n_visitors < MAX_PENDING)
         return;
     refuse(r, &r->visitors[0].connection, "too many connections that say nothing");
-    remove_visitor(r, 0);
+    r->n_visitors--;
+    memmove(&r->visitors[0], &r->visitors[1], r->n_visitors * sizeof r->visitors[0]);
 }
 
 /* Take whoever is waiting. Errors of a single connection that broke before we took it are none of
@@ -257,7 +255,6 @@ static void prepare_polls(reception *r)
 {
     struct pollfd *p = r->polls;
     *p++ = (struct pollfd){.fd = has_room(r) ? r->listener->fd : -1, .events = POLLIN};
-    r->n_polled = r->n_visitors;
     for (size_t i = 0; i < r->n_visitors; i++)
         *p++ = (struct pollfd){.fd = r->visitors[i].connection.stream.fd, .events = POLLIN};
     for (uint32_t id = 0; id < r->n_clients; id++)
@@ -304,7 +301,7 @@ static ct_status receive_clients(reception *r, const ct_stop_flag *stop, ct_diag
         if (left_ms == 0)
             return fail_missing(r, diag);
         prepare_polls(r);
-        int n = poll(r->polls, (nfds_t)(1 + r->n_polled + r->n_clients),
+        int n = poll(r->polls, (nfds_t)(1 + r->n_visitors + r->n_clients),
                      left_ms < STOP_CHECK_MS ? left_ms : STOP_CHECK_MS);
         if (n < 0)
             continue; // a signal
