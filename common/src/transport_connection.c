@@ -74,6 +74,31 @@ static void fail_writing(ct__connection *c, ct_status status, const ct_diag *why
     ct__queue_clear(&c->out);
 }
 
+static void note_progress(ct__connection *c)
+{
+    c->progress_ns = ct__now_ns();
+    c->acknowledged = ct__stream_acknowledged(&c->stream);
+}
+
+int64_t ct__connection_stall_ns(const ct__connection *c, int64_t stall_ns)
+{
+    return ct__queue_size(&c->out) > 0 ? c->progress_ns + stall_ns : INT64_MAX;
+}
+
+void ct__connection_end_if_stalled(ct__connection *c, int64_t stall_ns)
+{
+    if (ct__now_ns() < ct__connection_stall_ns(c, stall_ns))
+        return;
+    if (ct__stream_acknowledged(&c->stream) > c->acknowledged) {
+        note_progress(c);
+        return;
+    }
+    ct_diag why;
+    ct_diag_set(&why, "took none of the %zu bytes queued for it for %lld ms",
+                ct__queue_size(&c->out), (long long)(stall_ns / CT__NS_PER_MS));
+    ct__connection_end(c, CT_ECLOSED, &why);
+}
+
 void ct__connection_write(ct__connection *c)
 {
     size_t size;
@@ -88,8 +113,8 @@ void ct__connection_write(ct__connection *c)
         }
         if (n == 0)
             return;
-        c->progress_ns = ct__now_ns();
         ct__queue_consume(&c->out, n);
+        note_progress(c);
     }
 }
 
@@ -112,7 +137,6 @@ ct_status ct__connection_send(ct__connection *c, uint8_t type, uint32_t aux, con
     ct__frame_header(header, type, aux, size_bytes);
     size_t n = 0;
     if (ct__queue_size(&c->out) == 0) {
-        c->progress_ns = ct__now_ns();
         struct iovec parts[2] = {{.iov_base = header, .iov_len = sizeof header},
                                  {.iov_base = (void *)(uintptr_t)data, .iov_len = size_bytes}};
         ct_diag why;
@@ -123,10 +147,14 @@ ct_status ct__connection_send(ct__connection *c, uint8_t type, uint32_t aux, con
             return status;
         }
     }
+    if (n == sizeof header + size_bytes)
+        return CT_OK;
+    if (ct__queue_size(&c->out) == 0)
+        note_progress(c);
     size_t of_header = n < sizeof header ? n : sizeof header;
     queue_append(&c->out, header + of_header, sizeof header - of_header);
     n -= of_header;
-    if (n < size_bytes)
+    if (n < size_bytes) // n of the payload are sent
         queue_append(&c->out, (const unsigned char *)data + n, size_bytes - n);
     return CT_OK;
 }

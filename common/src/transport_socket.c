@@ -4,11 +4,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/sockios.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 const char *ct__errno_text(int error, char buffer[CT__ERRNO_TEXT_SIZE])
@@ -106,6 +109,16 @@ ct__stream ct__stream_tcp(int fd, int stall_timeout_ms)
     set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, seconds / 2 > 1 ? seconds / 2 : 1);
     set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, seconds / 6 > 1 ? seconds / 6 : 1);
     set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, 3);
-    set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, stall_timeout_ms);
+    // later than the endpoint's own stall timeout, which knows better what to report
+    set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT,
+               stall_timeout_ms < INT_MAX / 2 ? 2 * stall_timeout_ms : INT_MAX);
     return (ct__stream){.ops = &tcp_ops, .fd = fd};
+}
+
+uint64_t ct__stream_acknowledged(const ct__stream *s)
+{
+    int waiting = 0; // taken by the kernel, not yet acknowledged
+    if (s->fd < 0 || ioctl(s->fd, SIOCOUTQ, &waiting) != 0 || waiting < 0)
+        return s->bytes_written;
+    return (uint64_t)waiting < s->bytes_written ? s->bytes_written - (uint64_t)waiting : 0;
 }

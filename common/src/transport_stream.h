@@ -30,6 +30,9 @@ struct ct__stream {
  * keep-alive, so that a machine that is gone shows after about stall_timeout_ms. */
 ct__stream ct__stream_tcp(int fd, int stall_timeout_ms);
 
+/* How many of the bytes written the peer's machine has acknowledged. */
+uint64_t ct__stream_acknowledged(const ct__stream *s);
+
 /* "127.0.0.1:9000" or "[::1]:9000". */
 #define CT__ADDRESS_SIZE 64
 void ct__address_text(const struct sockaddr *address, socklen_t size, char out[CT__ADDRESS_SIZE]);

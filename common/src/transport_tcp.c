@@ -3,12 +3,10 @@
  * waits in one place only (service), for all peers at once, so that none holds up another. */
 #include "transport_tcp.h"
 
-#include <linux/sockios.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 
 #define MESSAGES_BETWEEN_POLLS 32 // handed out before the other sockets are looked at again
 #define CLOSE_TIMEOUT_MS       1000
@@ -99,17 +97,6 @@ static void read_peer(tcp *t, uint32_t peer, bool flushing)
     ct__connection_read(c, missing);
 }
 
-static void end_if_stalled(const tcp *t, ct__connection *c)
-{
-    size_t queued = ct__queue_size(&c->out);
-    if (queued == 0 || ct__now_ns() - c->progress_ns < t->stall_ns)
-        return;
-    ct_diag why;
-    ct_diag_set(&why, "took none of the %zu bytes queued for it for %lld ms", queued,
-                (long long)(t->stall_ns / CT__NS_PER_MS));
-    ct__connection_end(c, CT_ECLOSED, &why);
-}
-
 // Fill in what poll() is asked; returns when it must be back: the deadline, or a peer's stall.
 static int64_t prepare_polls(tcp *t, int64_t deadline_ns, bool flushing)
 {
@@ -119,8 +106,8 @@ static int64_t prepare_polls(tcp *t, int64_t deadline_ns, bool flushing)
         short events = ct__connection_poll_events(c, wants_read(t, peer, flushing, &missing));
         // without the -1, a peer that hung up would be reported although nothing is asked of it
         t->polls[peer] = (struct pollfd){.fd = events != 0 ? c->stream.fd : -1, .events = events};
-        if ((events & POLLOUT) != 0 && c->progress_ns + t->stall_ns < deadline_ns)
-            deadline_ns = c->progress_ns + t->stall_ns;
+        int64_t stall_ns = ct__connection_stall_ns(c, t->stall_ns);
+        deadline_ns = stall_ns < deadline_ns ? stall_ns : deadline_ns;
     }
     return deadline_ns;
 }
@@ -139,7 +126,7 @@ static void service(tcp *t, int64_t deadline_ns, bool flushing)
             ct__connection_write(c);
         if (p->revents != 0 && (p->events & POLLIN) != 0)
             read_peer(t, peer, flushing);
-        end_if_stalled(t, c);
+        ct__connection_end_if_stalled(c, t->stall_ns);
     }
 }
 
@@ -309,14 +296,6 @@ static ct_traffic tcp_traffic(const ct_transport *base, uint32_t peer)
 
 // ---- closing ----
 
-/* Bytes the kernel has taken and the peer's has not acknowledged. Closing a socket that has unread
- * input resets the connection, which would destroy them. */
-static bool all_acknowledged(const ct__connection *c)
-{
-    int left = 0;
-    return ioctl(c->stream.fd, SIOCOUTQ, &left) != 0 || left == 0;
-}
-
 static void discard_input(ct__connection *c)
 {
     unsigned char scratch[4096];
@@ -328,12 +307,15 @@ static void discard_input(ct__connection *c)
     }
 }
 
+/* Closing a socket that has unread input resets the connection, which would destroy what the peer's
+ * machine has not acknowledged yet. */
 static void close_politely(ct__connection *c, int64_t deadline_ns)
 {
     const struct timespec moment = {.tv_nsec = CT__NS_PER_MS};
     while (ct__connection_is_open(c) && c->end == CT_OK) {
         discard_input(c);
-        if (all_acknowledged(c) || ct__now_ns() >= deadline_ns)
+        if (ct__stream_acknowledged(&c->stream) == c->stream.bytes_written ||
+            ct__now_ns() >= deadline_ns)
             break;
         (void)nanosleep(&moment, NULL);
     }

@@ -13,8 +13,9 @@
 typedef struct ct__connection {
     ct__stream stream;
     ct__queue in, out;
-    int64_t progress_ns; // when `out` was last empty or written from
-    ct_status end;       // CT_OK while it lasts
+    int64_t progress_ns;   // when the peer was last seen to take something, or `out` was empty
+    uint64_t acknowledged; // bytes it had acknowledged by then
+    ct_status end;         // CT_OK while it lasts
     ct_diag end_reason;
     char address[CT__ADDRESS_SIZE];
 } ct__connection;
@@ -34,6 +35,11 @@ void ct__connection_end(ct__connection *c, ct_status status, const ct_diag *why)
 void ct__connection_read(ct__connection *c, size_t missing);
 /* Write what the socket takes of `out`. */
 void ct__connection_write(ct__connection *c);
+/* When the peer takes nothing until then, ct__connection_end_if_stalled ends it. Without anything
+ * queued: INT64_MAX. A socket is writable only when much of its buffer is free, so a slow peer is
+ * told from a still one by what it acknowledges. */
+int64_t ct__connection_stall_ns(const ct__connection *c, int64_t stall_ns);
+void ct__connection_end_if_stalled(ct__connection *c, int64_t stall_ns);
 /* Send a frame or queue what is not taken. CT_ENOMEM: nothing was sent; CT_ECLOSED: see end. */
 CT_MUST_USE ct_status ct__connection_send(ct__connection *c, uint8_t type, uint32_t aux,
                                           const void *data, size_t size_bytes);

@@ -10,6 +10,7 @@
 #include <ctrain/transport.h>
 #include <dirent.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -49,6 +50,8 @@ static inline int raw_connect(uint16_t port)
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     assert_true(fd >= 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
+    const int yes = 1; // or a frame written in two parts would wait for an answer to the first
+    assert_int_equal(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes), 0);
     return fd;
 }
 
