@@ -284,7 +284,7 @@ static void test_deadlines_are_kept(void **state)
         ct_status status = ct_transport_receive(s.server, &m, timeouts_ms[i], &diag);
         double took = raw_now_s() - start;
         ct_assert_status(status, CT_ETIMEOUT, &diag);
-        assert_true(took >= asked && took < asked + 0.5);
+        assert_true(took >= asked && took < asked + SLACK_S);
         assert_int_equal(m.peer, UINT32_MAX);
         assert_null(m.data);
     }
@@ -324,7 +324,7 @@ static void test_a_waiting_receive_is_woken(void **state)
     assert_int_equal(pthread_create(&thread, NULL, close_soon, s.clients[0]), 0);
     assert_gone(s.server, 0, "client 0 (");
     pthread_join(thread, NULL);
-    assert_true(raw_now_s() - start < 1.0);
+    assert_true(raw_now_s() - start < 0.06 + SLACK_S);
     s.clients[0] = NULL;
     close_star(&s);
 }

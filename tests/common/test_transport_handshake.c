@@ -169,7 +169,7 @@ static void test_strangers_hold_up_nobody(void **state)
     ct_diag diag;
     double start = raw_now_s();
     ct_assert_ok(accept_n(&server, listener, 2, NULL, &diag), &diag);
-    assert_true(raw_now_s() - start < 1.0);
+    assert_true(raw_now_s() - start < SLACK_S);
     raw_assert_welcome(first, 2);
     raw_assert_welcome(second, 2);
     raw_assert_refused(garbage, "does not speak this protocol (sent 47 45 54 20)");
@@ -243,7 +243,7 @@ static void test_missing_clients_are_named(void **state)
     double start = raw_now_s();
     ct_assert_status(accept_n(&server, listener, 4, &opt, &diag), CT_ETIMEOUT, &diag);
     double took = raw_now_s() - start;
-    assert_true(took >= 0.2 && took < 0.7);
+    assert_true(took >= 0.2 && took < 0.2 + SLACK_S);
     assert_null(server);
     ct_assert_contains(
         diag.text, "clients 0, 2 and 3 did not connect within 0.2 s; 1 refused, last 127.0.0.1:");
@@ -290,7 +290,7 @@ static void test_a_crowd_of_strangers(void **state)
     ct_diag diag;
     double start = raw_now_s();
     ct_assert_ok(accept_n(&server, listener, 1, NULL, &diag), &diag);
-    assert_true(raw_now_s() - start < 3.0); // far less than their time to say hello
+    assert_true(raw_now_s() - start < 1.0 + SLACK_S); // far less than their time to say hello
     raw_assert_welcome(client, 1);
     raw_assert_refused(crowd[0], "too many connections that say nothing");
     for (int i = 0; i < CROWD; i++)
@@ -384,7 +384,7 @@ static void test_nobody_listens(void **state)
     double start = raw_now_s();
     ct_assert_status(connect_as(&client, port, 0, &opt, &diag), CT_EREFUSED, &diag);
     double took = raw_now_s() - start;
-    assert_true(took >= 0.2 && took < 0.7);
+    assert_true(took >= 0.2 && took < 0.2 + SLACK_S);
     assert_null(client);
     char expected[120];
     snprintf(expected, sizeof expected,
@@ -537,7 +537,7 @@ static void test_waiting_stops_on_request(void **state)
         ct_assert_contains(diag.text, "stopped while connecting");
         pthread_join(thread, NULL);
     }
-    assert_true(raw_now_s() - start < 1.5);
+    assert_true(raw_now_s() - start < 0.15 + SLACK_S);
     ct_tcp_listener_close(listener);
 }
 

@@ -238,7 +238,7 @@ static void test_a_client_that_never_reads(void **state)
     ct_assert_status(ct_transport_flush(s.server, 50, &diag), CT_ETIMEOUT, &diag);
     ct_assert_contains(diag.text, "client 0 (127.0.0.1:");
     ct_assert_contains(diag.text, " has not taken ");
-    assert_true(raw_now_s() - start < 0.25);
+    assert_true(raw_now_s() - start < 0.05 + SLACK_S);
 
     int n_others = 0; // the other client is served all the while
     ct_status status = CT_OK;
@@ -257,8 +257,8 @@ static void test_a_client_that_never_reads(void **state)
     assert_int_equal(m.peer, 0);
     ct_assert_contains(diag.text, "took none of the ");
     ct_assert_contains(diag.text, " bytes queued for it for 300 ms");
-    assert_true(took >= 0.3 && took < 1.0);
-    assert_true(n_others > 20);
+    assert_true(took >= 0.3 && took < 0.6 + SLACK_S);
+    assert_true(n_others > 5);
     ct_assert_ok(ct_transport_flush(s.server, 0, &diag), &diag); // nothing is queued any more
     free(data);
     close_raw(&s);
@@ -418,9 +418,9 @@ static void test_signals_do_not_shorten_waits(void **state)
     setitimer(ITIMER_REAL, &never, NULL);
     sigaction(SIGALRM, &old, NULL);
     assert_int_equal(status, CT_ETIMEOUT);
-    assert_true(took >= 0.06 && took < 0.5);
+    assert_true(took >= 0.06 && took < 0.06 + SLACK_S);
     assert_int_equal(refused, CT_EREFUSED);
-    assert_true(tried >= 0.06 && tried < 0.5);
+    assert_true(tried >= 0.06 && tried < 0.06 + SLACK_S);
     close_raw(&s);
 }
 
