@@ -225,12 +225,30 @@ static double portable_log(double u)
 static void portable_cos_sin(double *cosine, double *sine, double u)
 {
     static const double two_pi = 0x1.921fb54442d18p+2;
+    static const double of_sine[] = {1.0 / 355687428096000,
+                                     -1.0 / 1307674368000,
+                                     1.0 / 6227020800,
+                                     -1.0 / 39916800,
+                                     1.0 / 362880,
+                                     -1.0 / 5040,
+                                     1.0 / 120,
+                                     -1.0 / 6,
+                                     1.0}; // 1/17! ... 1/1!
+    static const double of_cosine[] = {1.0 / 20922789888000,
+                                       -1.0 / 87178291200,
+                                       1.0 / 479001600,
+                                       -1.0 / 3628800,
+                                       1.0 / 40320,
+                                       -1.0 / 720,
+                                       1.0 / 24,
+                                       -1.0 / 2,
+                                       1.0}; // 1/16! ... 1/0!
     int quadrant = (int)(4 * u + 0.5);
     double x = two_pi * (u - 0.25 * quadrant);
-    double s = 1, c = 1;
-    for (int k = 16; k > 0; k -= 2) {
-        s = 1 - s * (x * x) / (double)(k * (k + 1));
-        c = 1 - c * (x * x) / (double)(k * (k - 1));
+    double s = 0, c = 0;
+    for (size_t i = 0; i < sizeof of_sine / sizeof *of_sine; i++) {
+        s = s * (x * x) + of_sine[i];
+        c = c * (x * x) + of_cosine[i];
     }
     s *= x;
     double turned_c[] = {c, -s, -c, s};
