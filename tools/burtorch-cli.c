@@ -268,9 +268,8 @@ static ct_status open_text(training *t, ct_diag *diag)
         return ct_fail(diag, CT_EINVALID, "%s: %zu characters to train on, fewer than --batch %zu",
                        s->text, n, s->batch);
     const uint16_t *held = t->text->n_validation ? t->text->validation : t->text->train;
-    t->baseline =
-        bt_text_unigram_loss(&t->text->vocabulary, t->text->train, n, held,
-                             t->text->n_validation ? t->text->n_validation : n);
+    t->baseline = bt_text_unigram_loss(&t->text->vocabulary, t->text->train, n, held,
+                                       t->text->n_validation ? t->text->n_validation : n);
     return CT_OK;
 }
 
@@ -314,8 +313,7 @@ static void show_progress(const training *t)
     const double mean = t->loss_steps ? t->loss_sum / (double)t->loss_steps : t->last_train;
     char seconds[CLI_TEXT_SIZE];
     cli_progress("step %u/%zu  training loss %.3f  validation loss %.3f  %s", t->step, t->s->steps,
-                 mean, t->last_validation,
-                 cli_seconds_text(seconds, ct_time_s() - t->start_s));
+                 mean, t->last_validation, cli_seconds_text(seconds, ct_time_s() - t->start_s));
 }
 
 static ct_status train_steps(training *t, ct_diag *diag)
@@ -481,7 +479,7 @@ static const cli_option train_options[] = {
      .help = "Steps of stochastic gradient descent.", .group = "Training"},
     {.name = "batch", .type = CLI_COUNT, TRAIN(batch), .preset = "64", .value = "N", .min = 1, .max = 1048576,
      .help = "Predictions a step.", .group = "Training"},
-    {.name = "lr", .type = CLI_REAL, TRAIN(rate), .preset = "0.2", .value = "X", .min = 0, .open_min = true,
+    {.name = "lr", .type = CLI_REAL, TRAIN(rate), .preset = "0.1", .value = "X", .min = 0, .open_min = true,
      .help = "Learning rate of the first step.", .group = "Training"},
     {.name = "decay", .type = CLI_REAL, TRAIN(decay), .preset = "0.02", .value = "X", .min = 0, .max = 1,
      .help = "Learning rate of the last step as a part of --lr; between them a half cosine.", .group = "Training"},
@@ -597,8 +595,9 @@ static const cli_command commands[] = {
          "before it, and prints its loss beside that of knowing only how often each character "
          "occurs. The same seed gives the same model. SIGINT ends the training early; what is "
          "asked for is still written, and the exit code is 130.",
-     .examples = "burtorch-cli train --text examples/text/first_names.txt --model-out names.safetensors\n"
-                 "burtorch-cli train --text book.txt --unit running --context 16 --hidden 256",
+     .examples =
+         "burtorch-cli train --text examples/text/first_names.txt --model-out names.safetensors\n"
+         "burtorch-cli train --text book.txt --unit running --context 16 --hidden 256",
      .options = train_options,
      .n_options = sizeof train_options / sizeof *train_options,
      .settings_size = sizeof(train_settings),

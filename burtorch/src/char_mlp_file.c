@@ -125,8 +125,8 @@ static ct_status check_sizes(const bt_char_mlp_options *o, const bt_safetensors 
 ct_status bt_char_mlp_load(bt_char_mlp **out, const char *path, size_t batch, ct_diag *diag)
 {
     bt_safetensors *file;
-    bt_vocabulary vocabulary;
-    bt_text_unit unit;
+    bt_vocabulary vocabulary = {0};
+    bt_text_unit unit = BT_TEXT_LINE;
     bt_char_mlp_options options = bt_char_mlp_options_default();
     *out = NULL;
     CT_TRY(bt_safetensors_open(&file, path, diag));

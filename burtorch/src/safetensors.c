@@ -276,7 +276,7 @@ static ct_status read_array(cursor *c, const char *name, size_t data_bytes,
     return CT_OK;
 }
 
-static ct_status read_header(cursor *c, size_t data_bytes, const unsigned char *data)
+static ct_status read_entries(cursor *c, size_t data_bytes, const unsigned char *data)
 {
     bt_safetensors *f = c->file;
     CT_TRY(expect(c, '{'));
@@ -295,8 +295,14 @@ static ct_status read_header(cursor *c, size_t data_bytes, const unsigned char *
             CT_TRY(read_array(c, name, data_bytes, data));
         CT_TRY(another(c, '}', &more));
     }
-    return peek(c) == '\0' && c->at == c->size ? CT_OK
-                                               : malformed(c, "something follows the object");
+    return CT_OK;
+}
+
+static ct_status read_header(cursor *c, size_t data_bytes, const unsigned char *data)
+{
+    CT_TRY(read_entries(c, data_bytes, data));
+    (void)peek(c);
+    return c->at == c->size ? CT_OK : malformed(c, "something follows the object");
 }
 
 static int by_data(const void *a, const void *b)
