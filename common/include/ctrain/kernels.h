@@ -8,11 +8,11 @@
  * additions); two tables may differ in the last bits. NaN in gives NaN out; infinities and
  * denormals are computed with as usual.
  *
- * Largest errors of the functions, in units in the last place (dense sweeps and random bit patterns
- * against a wider type; both precisions, every table; the scalar table is the C library's):
- * exp 1.0, log 1.0, tanh 2.5, sigmoid 2.3, softplus 1.7. Nothing overflows, vanishes or cancels
- * early: exp of a large negative number goes through the denormals to 0, softplus(x) is x for large x
- * and exp(x) for very negative x. The tests hold all tables to these bounds. */
+ * Errors of the functions are at most, in units in the last place: exp 1, log 1, tanh 3, sigmoid
+ * 2.75, softplus 2 (measured against a wider type, over sweeps and random bit patterns, 24 million
+ * arguments: 0.98, 0.83, 2.55, 2.42, 1.66; both precisions, every table; the scalar one calls the C
+ * library). Nothing overflows, vanishes or cancels early: exp of a large negative number goes
+ * through the denormals to 0; softplus(x) is x for large x and exp(x) for very negative x. */
 #ifndef CTRAIN_KERNELS_H
 #define CTRAIN_KERNELS_H
 
