@@ -162,12 +162,14 @@ static void FN(gemm_direct)(size_t m, size_t n, size_t k, const T *a, size_t ars
 static void FN(transpose)(T *out, size_t ldo, const T *in, size_t ldi, size_t n, size_t k)
 {
     enum { ROWS = FN(BLOCK_ROWS), COLUMNS = FN(BLOCK_COLUMNS) };
-    if (n < ROWS || k < COLUMNS) {
+    for (size_t p = 0; k < COLUMNS && p < k; p++)
         for (size_t j = 0; j < n; j++)
-            for (size_t p = 0; p < k; p++)
-                out[p * ldo + j] = in[j * ldi + p];
+            out[p * ldo + j] = in[j * ldi + p];
+    for (size_t j = 0; k >= COLUMNS && n < ROWS && j < n; j++)
+        for (size_t p = 0; p < k; p++)
+            out[p * ldo + j] = in[j * ldi + p];
+    if (k < COLUMNS || n < ROWS)
         return;
-    }
     for (size_t j = 0; j < n; j += ROWS) {
         size_t first = FN(smaller)(j, n - ROWS);
         const T *from = in + first * ldi;
@@ -269,12 +271,27 @@ static void FN(dots_1)(size_t k, const T *a, size_t lda, const T *const b[4], T 
     FN(dots)(1, k, a, lda, b, out);
 }
 
-static void FN(dots_all)(size_t k, const T *a, size_t lda, const T *const b[4], T *out)
+static void FN(dots_2)(size_t k, const T *a, size_t lda, const T *const b[4], T *out)
 {
-    FN(dots)(DOT_ROWS, k, a, lda, b, out);
+    FN(dots)(2, k, a, lda, b, out);
 }
 
-/* C(i, j), at c[i crs + j ccs], = row i of A times row j of B; blocks of DOT_ROWS or 1 by four. */
+static void FN(dots_4)(size_t k, const T *a, size_t lda, const T *const b[4], T *out)
+{
+    FN(dots)(4, k, a, lda, b, out);
+}
+
+/* Up to four sums into C, ccs apart. */
+INLINE void FN(dots_store)(T *c, size_t ccs, const T *sums, size_t columns, int accumulate)
+{
+    if (columns == 4 && ccs == 1 && !accumulate)
+        memcpy(c, sums, 4 * sizeof *c);
+    else
+        for (size_t l = 0; l < columns; l++)
+            c[l * ccs] = accumulate ? c[l * ccs] + sums[l] : sums[l];
+}
+
+/* C(i, j), at c[i crs + j ccs], = row i of A times row j of B, in blocks of 4, 2 or 1 by four. */
 static void FN(gemm_dots)(size_t m, size_t n, size_t k, const T *a, size_t lda, const T *b,
                           size_t ldb, int accumulate, T *c, size_t crs, size_t ccs)
 {
@@ -283,19 +300,22 @@ static void FN(gemm_dots)(size_t m, size_t n, size_t k, const T *a, size_t lda, 
         return;
     }
     for (size_t j = 0; j < n; j += 4) {
-        T out[4 * DOT_ROWS];
+        T out[16];
         const size_t columns = FN(smaller)(4, n - j);
-        const T *rows_of_b[4]; // the last ones again where there are fewer than four
+        const T *rows_of_b[4]; // the last one again where there are fewer than four
         for (size_t l = 0; l < 4; l++)
             rows_of_b[l] = b + FN(smaller)(j + l, n - 1) * ldb;
         for (size_t i = 0, rows; i < m; i += rows) {
-            rows = m - i >= DOT_ROWS ? DOT_ROWS : 1;
-            (rows == 1 ? FN(dots_1) : FN(dots_all))(k, a + i * lda, lda, rows_of_b, out);
-            for (size_t q = 0; q < rows; q++) {
-                T *cij = c + (i + q) * crs + j * ccs;
-                for (size_t l = 0; l < columns; l++, cij += ccs)
-                    *cij = accumulate ? *cij + out[4 * q + l] : out[4 * q + l];
-            }
+            rows = m - i >= DOT_ROWS ? DOT_ROWS : m - i >= 2 ? 2 : 1;
+            if (rows == 1)
+                FN(dots_1)(k, a + i * lda, lda, rows_of_b, out);
+            else if (rows == 2)
+                FN(dots_2)(k, a + i * lda, lda, rows_of_b, out);
+            else
+                FN(dots_4)(k, a + i * lda, lda, rows_of_b, out);
+            for (size_t q = 0; q < rows; q++)
+                FN(dots_store)
+            (c + (i + q) * crs + j * ccs, ccs, out + 4 * q, columns, accumulate);
         }
     }
 }
@@ -370,8 +390,8 @@ static void FN(gemm)(int ta, int tb, size_t m, size_t n, size_t k, const T *a, s
                      const T *b, size_t ldb, int accumulate, T *c, size_t ldc)
 {
     const size_t rest = n % W, whole = n - rest;
-    if (k == 0) { // nothing to add: direct only clears
-        FN(gemm_direct)(m, n, 0, a, 0, 0, b, 0, accumulate, c, ldc);
+    if (k == 0 || (k < 8 && !ta && !tb)) { // too little to gain by a choice; k = 0 clears C
+        FN(gemm_direct)(m, n, k, a, lda, 1, b, ldb, accumulate, c, ldc);
         return;
     }
     if (n == 1 && ldb == 1) // one column lies along k either way
