@@ -136,7 +136,7 @@ static void layout_state(fednl__client *client)
     client->value = ct_arena_array(a, double, client->capacity);
     client->index = NULL;
     if (client->capacity < client->pattern)
-        client->index = ct_arena_array(a, uint32_t, client->capacity);
+        client->index = ct_arena_array(a, uint32_t, client->capacity + 1); // see fednl__top_k
 }
 
 ct_status fednl__client_prepare(fednl__client *client, const fednl__compressor *compressor,
@@ -183,6 +183,26 @@ static double evaluate_rows(const fednl__client *client, const double *x, fednl_
     return kernels->sum(s->loss, client->rows) / (double)client->rows;
 }
 
+/* of_column[col[p]] += weight val[p] for p < n. The columns of a row differ, so four entries may be
+ * loaded before any is stored. */
+static void add_scattered(double *restrict of_column, const uint32_t *restrict col,
+                          const double *restrict val, double weight, size_t n)
+{
+    size_t p = 0;
+    for (; p + 4 <= n; p += 4) {
+        double *a = of_column + col[p], *b = of_column + col[p + 1];
+        double *c = of_column + col[p + 2], *d = of_column + col[p + 3];
+        double sum_a = *a + weight * val[p], sum_b = *b + weight * val[p + 1];
+        double sum_c = *c + weight * val[p + 2], sum_d = *d + weight * val[p + 3];
+        *a = sum_a;
+        *b = sum_b;
+        *c = sum_c;
+        *d = sum_d;
+    }
+    for (; p < n; p++)
+        of_column[col[p]] += weight * val[p];
+}
+
 /* Add the rows' gradients to gradient (a) and their Hessians to triangle (a(a+1)/2). */
 static void sum_derivatives(const fednl__client *client, const double *sigmoid, double *gradient,
                             double *triangle)
@@ -194,13 +214,9 @@ static void sum_derivatives(const fednl__client *client, const double *sigmoid, 
         size_t n = client->row_start[j + 1] - client->row_start[j];
         double first = per_row * sigmoid[j];
         double second = first * (1.0 - sigmoid[j]);
-        for (size_t q = 0; q < n; q++) {
-            gradient[col[q]] += first * val[q];
-            double weight = second * val[q];
-            double *of_column = triangle + fednl__position(0, col[q]);
-            for (size_t p = 0; p <= q; p++)
-                of_column[col[p]] += weight * val[p];
-        }
+        add_scattered(gradient, col, val, first, n);
+        for (size_t q = 0; q < n; q++)
+            add_scattered(triangle + fednl__position(0, col[q]), col, val, second * val[q], q + 1);
     }
 }
 

@@ -57,15 +57,14 @@ size_t fednl__top_k(const double *v, size_t n, size_t k, uint64_t *keys, uint32_
             keys[i] = magnitude_bits(v[i]);
         threshold = kth_largest(keys, n, k, &ties);
     }
+    // without branches on the values: which of them are chosen cannot be predicted
     size_t chosen = 0;
     for (size_t i = 0; i < n; i++) {
         uint64_t key = magnitude_bits(v[i]);
-        if (key > threshold) {
-            slot[chosen++] = (uint32_t)i;
-        } else if (key == threshold && key > 0 && ties > 0) {
-            slot[chosen++] = (uint32_t)i;
-            ties--;
-        }
+        size_t tie = (key == threshold) & (key > 0) & (ties > 0);
+        slot[chosen] = (uint32_t)i;
+        chosen += (size_t)(key > threshold) | tie;
+        ties -= tie;
     }
     return chosen;
 }
