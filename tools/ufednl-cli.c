@@ -228,8 +228,8 @@ static void record_result(const training *t)
                    {"grad_norm", r->grad_norm},
                    {"x_norm", r->x_norm},
                    {"seconds", t->read_seconds + r->seconds},
-                   {"seconds_read", t->read_seconds},
-                   {"seconds_setup", r->setup_seconds}};
+                   {"read_seconds", t->read_seconds},
+                   {"setup_seconds", r->setup_seconds}};
     const struct {
         const char *key;
         uint64_t value;
