@@ -178,12 +178,12 @@ static void init_log(ct__axis *axis, const ct__axis_range *range)
 {
     axis->lo = log10(fmin(range->min, largest_shown));
     axis->hi = log10(fmin(range->max, largest_shown));
-    if (!range->exact || axis->hi - axis->lo < 0.3) {
-        axis->lo = floor(axis->lo + 1e-9);
-        axis->hi = fmax(ceil(axis->hi - 1e-9), axis->lo + 1);
+    int step = (int)fmax(ceil((axis->hi - axis->lo) / MOST_LABELLED_DECADES), 1);
+    if (!range->exact || axis->hi - axis->lo < 0.3) { // rounded out to labels
+        axis->lo = floor(axis->lo / step + 1e-9) * step;
+        axis->hi = fmax(ceil(axis->hi / step - 1e-9) * step, axis->lo + step);
     }
     double decades = axis->hi - axis->lo;
-    int step = (int)ceil(decades / MOST_LABELLED_DECADES);
     int first = (int)floor(axis->lo), last = (int)ceil(axis->hi);
     for (int decade = (int)(ceil((double)first / step) * step); decade <= last; decade += step) {
         ct__axis_tick *tick = add_tick(axis, decade, false);

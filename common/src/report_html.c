@@ -113,29 +113,46 @@ static bool ends_in(const char *text, const char *end)
     return n > m && strcmp(text + n - m, end) == 0;
 }
 
-/* "s" or "B" for keys of results such as "total_s" and "uplink_bytes", else "". */
-static const char *unit_of_key(const char *key)
+static bool begins_with(const char *text, const char *begin)
 {
-    if (ends_in(key, "_s") || ends_in(key, "_seconds"))
-        return "s";
-    return ends_in(key, "_bytes") ? "B" : "";
+    return strncmp(text, begin, strlen(begin)) == 0;
 }
 
-/* "uplink_bytes" is "uplink"; "grad_norm" is "grad norm". */
+/* "s" or "B" for keys of results such as "seconds_read" and "peak_memory_bytes", else "". */
+static const char *unit_of_key(const char *key)
+{
+    if (strcmp(key, "seconds") == 0 || begins_with(key, "seconds_") || ends_in(key, "_seconds") ||
+        ends_in(key, "_s"))
+        return "s";
+    return begins_with(key, "bytes_") || ends_in(key, "_bytes") ? "B" : "";
+}
+
+/* The key in words: "grad_norm" is "grad norm". The words that say only what the value's unit says
+ * are left out: "peak_memory_bytes" is "peak memory", "seconds_read" is "read". */
 static void write_key(ct_file_writer *out, const char *key)
 {
     static const char *const ends[] = {"_s", "_seconds", "_bytes"};
     char text[96];
-    snprintf(text, sizeof text, "%s", key);
-    size_t n = strlen(text);
+    snprintf(text, sizeof text, "%s", begins_with(key, "seconds_") ? key + 8 : key);
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
         if (ends_in(text, ends[i])) {
-            text[n - strlen(ends[i])] = '\0';
+            text[strlen(text) - strlen(ends[i])] = '\0';
             break;
         }
     for (char *c = text; *c != '\0'; c++)
         *c = *c == '_' ? ' ' : *c;
-    ct__report_escape(out, text);
+    ct__report_escape(out, strcmp(text, "seconds") == 0 ? "time" : text);
+}
+
+/* A result with six digits, four where it has an exponent: tiles are narrow, and the whole number
+ * is shown under the pointer. */
+static void write_short(ct_file_writer *out, double value)
+{
+    char text[CT__REPORT_TEXT_SIZE];
+    ct__report_digits(text, value, 6);
+    if (strchr(text, 'e') != NULL)
+        ct__report_digits(text, value, 4);
+    ct_file_writer_printf(out, "%s", text);
 }
 
 static void write_number(ct_file_writer *out, const ct__report_field *field, bool is_result)
@@ -151,8 +168,22 @@ static void write_number(ct_file_writer *out, const ct__report_field *field, boo
         ct_file_writer_printf(out, "%s", ct__report_grouped(text, field->integer));
     else if (field->kind == CT__REPORT_INTEGER)
         ct_file_writer_printf(out, "%" PRId64, field->integer);
+    else if (is_result)
+        write_short(out, value);
     else
-        ct_file_writer_printf(out, "%s", ct__report_digits(text, value, is_result ? 7 : 15));
+        ct_file_writer_printf(out, "%s", ct__report_digits(text, value, 15));
+}
+
+/* The whole of a number that is shown in short. */
+static void write_title(ct_file_writer *out, const ct__report_field *field)
+{
+    char text[CT_NUMBER_TEXT_SIZE];
+    if (field->kind == CT__REPORT_INTEGER) {
+        ct_file_writer_printf(out, " title=\"%" PRId64 "\"", field->integer);
+    } else if (field->kind == CT__REPORT_NUMBER && isfinite(field->number)) {
+        ct_number_text(text, field->number);
+        ct_file_writer_printf(out, " title=\"%s\"", text);
+    }
 }
 
 static void write_value(ct_file_writer *out, const ct__report_field *field, bool is_result)
@@ -183,7 +214,9 @@ static void write_fields(ct_file_writer *out, const char *heading, const char *c
         bool is_long = field->string != NULL && strlen(field->string) > SHORT_TEXT;
         ct_file_writer_printf(out, "<div%s><dt>", is_long ? " class=\"long\"" : "");
         write_key(out, field->key);
-        ct_file_writer_printf(out, "</dt><dd>");
+        ct_file_writer_printf(out, "</dt><dd");
+        write_title(out, field);
+        ct_file_writer_printf(out, ">");
         write_value(out, field, is_result);
         ct_file_writer_printf(out, "</dd></div>\n");
     }

@@ -165,6 +165,11 @@ static char *make_page(const sample *s)
     ct_report_string(report, CT_REPORT_RESULT, "status", s->title);
     ct_report_integer(report, CT_REPORT_RESULT, "sent_bytes", 12345678);
     ct_report_number(report, CT_REPORT_RESULT, "train_s", 1.5);
+    ct_report_number(report, CT_REPORT_RESULT, "seconds", 0.25);
+    ct_report_number(report, CT_REPORT_RESULT, "seconds_read", 2.5);
+    ct_report_integer(report, CT_REPORT_RESULT, "bytes_up", 999);
+    ct_report_number(report, CT_REPORT_RESULT, "grad_norm", 7.9113032e-12);
+    ct_report_number(report, CT_REPORT_RESULT, "loss", 0.333196803143322);
     ct_report_integer(report, CT_REPORT_RESULT, "features", 45451);
     ct_report_bool(report, CT_REPORT_SETTING, "intercept", 1);
     ct_report_integer(report, CT_REPORT_SETTING, "seed", 1234567);
@@ -189,12 +194,17 @@ static void test_page(void **state)
     char *page = make_page(&(sample){.n_rows = 50, .value = decay, .log_y = 1});
     ct_assert_contains(page, "<h1>Title</h1>");
     ct_assert_contains(page, "<p class=\"sub\">prog 1 · 20");
-    ct_assert_contains(page, "<dt>sent</dt><dd>12.3 MB</dd>");
-    ct_assert_contains(page, "<dt>train</dt><dd>1.50 s</dd>");
-    ct_assert_contains(page, "<dt>features</dt><dd>45\u202f451</dd>");
+    ct_assert_contains(page, "<dt>sent</dt><dd title=\"12345678\">12.3 MB</dd>");
+    ct_assert_contains(page, "<dt>train</dt><dd title=\"1.5\">1.50 s</dd>");
+    ct_assert_contains(page, "<dt>time</dt><dd title=\"0.25\">250 ms</dd>");
+    ct_assert_contains(page, "<dt>read</dt><dd title=\"2.5\">2.50 s</dd>");
+    ct_assert_contains(page, "<dt>bytes up</dt><dd title=\"999\">999 B</dd>");
+    ct_assert_contains(page, "<dt>grad norm</dt><dd title=\"7.9113032e-12\">7.911e-12</dd>");
+    ct_assert_contains(page, "<dt>loss</dt><dd title=\"0.333196803143322\">0.333197</dd>");
+    ct_assert_contains(page, "<dt>features</dt><dd title=\"45451\">45\u202f451</dd>");
     ct_assert_contains(page, "<dt>status</dt><dd>–</dd>");
     ct_assert_contains(page, "<dt>intercept</dt><dd>yes</dd>");
-    ct_assert_contains(page, "<dt>seed</dt><dd>1234567</dd>");
+    ct_assert_contains(page, "<dt>seed</dt><dd title=\"1234567\">1234567</dd>");
     ct_assert_contains(page, ">10<tspan class=\"e\" dy=\"-5\">−2</tspan></text>");
     ct_assert_contains(page, "<b>first</b> <span>0.007447</span>");
     assert_null(strstr(page, "http://www.w3.org/1999")); // nothing is loaded from elsewhere
@@ -431,14 +441,14 @@ static void test_ticks(void **state)
          "0.0 0.5 1.0"},
         {{.min = 9e-11, .max = 0.6, .unit = "", .log = true, .intervals = 5},
          "",
-         "^-10 ^-8 ^-6 ^-4 ^-2 ^0"},
+         "^-12 ^-10 ^-8 ^-6 ^-4 ^-2 ^0"},
         {{.min = 0.2, .max = 0.6, .unit = "", .log = true, .intervals = 5}, "", "^-1 ^0"},
         {{.min = 1, .max = 200, .unit = "", .log = true, .exact = true, .intervals = 5},
          "",
          "^0 ^1 ^2"},
         {{.min = 5e-324, .max = 1e300, .unit = "B", .log = true, .intervals = 5},
          "B",
-         "^-312 ^-208 ^-104 ^0 ^104 ^208"},
+         "^-416 ^-312 ^-208 ^-104 ^0 ^104 ^208 ^312"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         check_axis(&cases[i]);

@@ -148,6 +148,31 @@ static void test_no_arguments(void **state)
     ct_assert_contains(r.err, "  train ");
 }
 
+static int run_bad_preset(void *context)
+{
+    cli_option option = fixture_options[0];
+    cli_command command = {.name = "run",
+                           .summary = "Run.",
+                           .options = &option,
+                           .n_options = 1,
+                           .settings_size = sizeof(fixture_settings),
+                           .run = fixture_train};
+    cli_program program = {.name = "prog", .summary = "", .commands = &command, .n_commands = 1};
+    words *w = context;
+    option.preset = "0";
+    return cli_main(&program, w->n, w->items);
+}
+
+static void test_bad_preset(void **state)
+{
+    (void)state;
+    char *items[] = {(char *)(uintptr_t) "prog", (char *)(uintptr_t) "run"};
+    outcome r = run_child(run_bad_preset, &(words){2, items});
+    assert_int_equal(r.code, CLI_EXIT_USAGE);
+    assert_string_equal(r.err, "prog run: the default of --clients: 0 is below 1 (allowed: 1 to "
+                               "1000)\n");
+}
+
 static int exit_of(void *context)
 {
     ct_diag diag = {"data.txt:3: bad\nline"};
@@ -198,6 +223,7 @@ int main(void)
         cmocka_unit_test(test_mistakes),
         cmocka_unit_test(test_long_words_are_cut),
         cmocka_unit_test(test_no_arguments),
+        cmocka_unit_test(test_bad_preset),
         cmocka_unit_test(test_exit_codes),
         cmocka_unit_test(test_echo),
     };

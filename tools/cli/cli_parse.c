@@ -4,7 +4,6 @@
  * the parsing. */
 #include "cli/cli_private.h"
 
-#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -24,19 +23,21 @@ static const cli_option *find_option(const cli_command *command, const char *nam
     return NULL;
 }
 
-static void store_presets(const cli_command *command, void *settings)
+/* A preset that its own option refuses is a mistake in the program's table; the first run says so.
+ */
+static bool store_presets(const cli_command *command, void *settings)
 {
     for (size_t i = 0; i < command->n_options; i++) {
         const cli_option *option = &command->options[i];
         char why[CLI__WHY_SIZE];
-        if (option->preset != NULL) {
-            bool valid = cli__store_value(option, option->preset, settings, why);
-            assert(valid);
-            (void)valid;
-        } else if (option->type == CLI_REAL) {
+        if (option->preset == NULL && option->type == CLI_REAL)
             *(double *)((char *)settings + option->offset) = NAN;
-        }
+        if (option->preset == NULL || cli__store_value(option, option->preset, settings, why))
+            continue;
+        cli_usage("the default of --%s: %s", option->name, why);
+        return false;
     }
+    return true;
 }
 
 /* Whether word can be the value of option when it stands after it. What begins with "--" is far
@@ -162,7 +163,8 @@ cli__outcome cli__parse(const cli_command *command, int argc, char **argv, void 
 {
     parser p = {command, settings, rest, 0};
     bool options_ended = false;
-    store_presets(command, settings);
+    if (!store_presets(command, settings))
+        return CLI__BAD;
     for (int i = 0; i < argc; i++) {
         const char *word = argv[i];
         if (!options_ended && strcmp(word, "--") == 0) {

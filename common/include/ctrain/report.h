@@ -36,8 +36,9 @@ CT_MUST_USE ct_status ct_report_row(ct_report *report, const double *values);
 
 /* Settings (what was asked) and results (what came out), in the order given; shown as tables and in
  * the final JSON object. A setting's or result's value is a string (NULL: null), a number, an
- * integer or a truth value; a key given again replaces the earlier value. Keys of results that end
- * in "_s" and "_bytes" are shown to people as times and sizes. */
+ * integer or a truth value; a key given again replaces the earlier value. Results
+ * whose key says seconds or bytes ("seconds", "seconds_read", "read_s", "bytes_up",
+ * "peak_memory_bytes") are shown to people as "12.3 ms" and "1.23 MB". */
 typedef enum ct_report_section { CT_REPORT_SETTING, CT_REPORT_RESULT } ct_report_section;
 void ct_report_string(ct_report *report, ct_report_section section, const char *key,
                       const char *value);
