@@ -162,35 +162,32 @@ bt_var bt__tape_reject(bt_tape *tape, bt_var x)
     return bt__tape_fail(tape, BT_ETAPE, "a variable that a rewind has dropped");
 }
 
-bt_var bt__record_leaf_cold(bt_tape *tape, bt_op op, double value)
+uint32_t bt__record_leaf_cold(bt_tape *tape, bt_op op, double value)
 {
-    bt_var none = {tape, BT_NO_INDEX};
     if (!tape || !bt__tape_grow(tape, 1))
-        return none;
-    return bt__append(tape, op, 0, 0, value);
+        return BT_NO_INDEX;
+    return bt__append(tape, op, 0, 0, value).index;
 }
 
-bt_var bt__record_cold(bt_op op, bt_var x, bt_var z)
+uint32_t bt__record_cold(bt_op op, bt_var x, bt_var z)
 {
     bt_tape *t = x.tape;
-    if (z.tape != t)
-        return bt__tape_reject(t, z);
+    if (z.tape != t || (t && z.index >= t->n))
+        return bt__tape_reject(t, z).index;
     if (!bt__ready(x, 0))
-        return bt__tape_reject(t, x);
-    if (!bt__ready(z, 0))
-        return bt__tape_reject(t, z);
+        return bt__tape_reject(t, x).index;
     if (!bt__tape_grow(t, 1))
-        return bt__tape_fail(t, CT_ENOMEM, "no memory for more nodes on the tape");
+        return BT_NO_INDEX;
     const double y = bt_op_evaluate(op, t->value[x.index], t->value[z.index]);
-    return bt__append(t, op, x.index, z.index, y);
+    return bt__append(t, op, x.index, z.index, y).index;
 }
 
-bt_var bt__record_const_cold(bt_op op, bt_var x, double c, bool const_first)
+uint32_t bt__record_const_cold(bt_op op, bt_var x, double c, bool const_first)
 {
     if (!bt__ready(x, 0))
-        return bt__tape_reject(x.tape, x);
+        return bt__tape_reject(x.tape, x).index;
     const bt_var constant = bt_constant(x.tape, c);
-    return const_first ? bt_apply(op, constant, x) : bt_apply(op, x, constant);
+    return bt__record_cold(op, const_first ? constant : x, const_first ? x : constant);
 }
 
 bt_var bt_pow_const(bt_var x, double c)
@@ -203,7 +200,7 @@ bt_var bt_pow_const(bt_var x, double c)
         return bt_inv(x);
     if (c == 0.5)
         return bt_sqrt(x);
-    return bt__record_const_cold(BT_OP_POW_CONST, x, c, false);
+    return bt__var(x.tape, bt__record_const_cold(BT_OP_POW_CONST, x, c, false));
 }
 
 bt_var bt_apply(bt_op op, bt_var x, bt_var z)
@@ -211,5 +208,5 @@ bt_var bt_apply(bt_op op, bt_var x, bt_var z)
     const bt_op_info *info = bt_op_info_of(op);
     if (!info || (info->arity != BT_ARITY_ONE && info->arity != BT_ARITY_TWO))
         return bt__tape_fail(x.tape, CT_EINVALID, "bt_apply takes a unary or binary operation");
-    return bt__record_cold(op, x, info->arity == BT_ARITY_ONE ? x : z);
+    return bt__var(x.tape, bt__record_cold(op, x, info->arity == BT_ARITY_ONE ? x : z));
 }

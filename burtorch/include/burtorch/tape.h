@@ -163,20 +163,28 @@ struct bt_tape {
 #define BT__UNLIKELY(condition) (condition)
 #endif
 
-/* The cold paths: grow and do it, or mark the tape. */
-bt_var bt__record_leaf_cold(bt_tape *tape, bt_op op, double value);
-bt_var bt__record_cold(bt_op op, bt_var x, bt_var z);
-bt_var bt__record_const_cold(bt_op op, bt_var x, double c, bool const_first);
+/* The cold paths: grow and do it, or mark the tape; they return the new node's index, or
+ * BT_NO_INDEX. (Not a bt_var: so the compiler knows that results stay on the tape of the operands,
+ * and drops the comparisons of tapes.) */
+uint32_t bt__record_leaf_cold(bt_tape *tape, bt_op op, double value);
+uint32_t bt__record_cold(bt_op op, bt_var x, bt_var z);
+uint32_t bt__record_const_cold(bt_op op, bt_var x, double c, bool const_first);
 void bt__rewind_cold(bt_tape *tape);
+
+static inline bt_var bt__var(bt_tape *tape, uint32_t index)
+{
+    bt_var x;
+    x.tape = tape;
+    x.index = index;
+    return x;
+}
 
 static inline bt_var bt__append(bt_tape *t, bt_op op, uint32_t a, uint32_t b, double value)
 {
-    bt_var node;
+    const bt_var node = bt__var(t, (uint32_t)t->n);
     bt__operands operands;
     operands.a = a;
     operands.b = b;
-    node.tape = t;
-    node.index = (uint32_t)t->n;
     t->op[t->n] = (uint16_t)op;
     t->operands[t->n] = operands;
     t->value[t->n] = value;
@@ -218,7 +226,7 @@ static inline void bt_tape_rewind(bt_tape *tape, bt_mark mark)
 static inline bt_var bt__leaf(bt_tape *tape, bt_op op, double value)
 {
     if (BT__UNLIKELY(!tape || tape->n == tape->capacity))
-        return bt__record_leaf_cold(tape, op, value);
+        return bt__var(tape, bt__record_leaf_cold(tape, op, value));
     return bt__append(tape, op, 0, 0, value);
 }
 static inline bt_var bt_variable(bt_tape *tape, double value)
@@ -243,7 +251,7 @@ static inline double bt_gradient(bt_var x)
     static inline bt_var bt_##name(bt_var x)                                                       \
     {                                                                                              \
         if (BT__UNLIKELY(!bt__ready(x, 1)))                                                        \
-            return bt__record_cold(BT_OP_##ID, x, x);                                              \
+            return bt__var(x.tape, bt__record_cold(BT_OP_##ID, x, x));                             \
         const double a = x.tape->value[x.index];                                                   \
         return bt__append(x.tape, BT_OP_##ID, x.index, x.index, (y_));                             \
     }
@@ -251,7 +259,7 @@ static inline double bt_gradient(bt_var x)
     static inline bt_var bt_##name(bt_var x, bt_var z)                                             \
     {                                                                                              \
         if (BT__UNLIKELY(!bt__ready2(x, z)))                                                       \
-            return bt__record_cold(BT_OP_##ID, x, z);                                              \
+            return bt__var(x.tape, bt__record_cold(BT_OP_##ID, x, z));                             \
         const double a = x.tape->value[x.index], b = x.tape->value[z.index];                       \
         return bt__append(x.tape, BT_OP_##ID, x.index, z.index, (y_));                             \
     }
@@ -265,7 +273,7 @@ BT_BINARY_OPS(BT__DEFINE_BINARY)
     static inline bt_var bt_##name(first, second)                                                  \
     {                                                                                              \
         if (BT__UNLIKELY(!bt__ready(x, 2)))                                                        \
-            return bt__record_const_cold(BT_OP_##ID, x, c, const_first);                           \
+            return bt__var(x.tape, bt__record_const_cold(BT_OP_##ID, x, c, const_first));          \
         const double a = x.tape->value[x.index];                                                   \
         const uint32_t k = bt__append(x.tape, BT_OP_CONSTANT, 0, 0, c).index;                      \
         return bt__append(x.tape, BT_OP_##ID, left, right, (y_));                                  \
