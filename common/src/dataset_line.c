@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* One line of LIBSVM text, `LABEL INDEX:VALUE INDEX:VALUE …`: the reference that the block parsers
  * must agree with, and the only place where the reason of a malformed line is put into words. */
+#include "dataset_digits.h"
 #include "dataset_internal.h"
-#include "dataset_swar.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -142,7 +142,7 @@ static ct_status bad_index(const char *field, const char *stop, uint64_t index, 
                    stop - field > digits ? "..." : "", (unsigned long)out->last_index);
 }
 
-/* One value; *p moves behind it. Most are one digit. */
+/* One value; *p moves behind it. Most are one digit, or a few behind a point. */
 static inline ct_status parse_value(const char **p, const char *end, double *value)
 {
     const char *field = *p;
@@ -151,7 +151,11 @@ static inline ct_status parse_value(const char **p, const char *end, double *val
         *p = field + 1;
         return CT_OK;
     }
-    return parse_number(p, end, value);
+    const char *stop = ct__number_parse_short(field, end, value);
+    if (stop == NULL)
+        return parse_number(p, end, value);
+    *p = stop;
+    return CT_OK;
 }
 
 /* The fields behind the label; *text moves to where they end, *nnz is raised. */

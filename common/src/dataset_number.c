@@ -5,8 +5,8 @@
  * and e: one exact multiplication or division in double (Clinger, "How to read floating point
  * numbers accurately", PLDI 1990). |e| <= 27: m 5^e in 128-bit integers, rounded once. What is left
  * (more digits, large exponents, denormals) goes to strtod itself. */
+#include "dataset_digits.h"
 #include "dataset_internal.h"
-#include "dataset_swar.h"
 
 #include <locale.h>
 #include <math.h>
@@ -199,7 +199,7 @@ static double scale_by_integers(uint64_t m, int e)
     divisor <<= divisor_shift;
     uint128 numerator = (uint128)m << 63;
     uint64_t quotient = (uint64_t)(numerator / divisor);
-    bool sticky = (uint64_t)(numerator % divisor) != 0;
+    bool sticky = (uint128)quotient * divisor != numerator;
     int down = (quotient >> 63) == 0; // the bit shifted in is below the rounding bit
     return round_scaled(quotient << down, sticky, e - shift - 63 + divisor_shift - down);
 }

@@ -3,21 +3,9 @@
 #include "dataset_internal.h"
 
 #include <ctrain/file.h>
-#include <stdio.h>
+#include <ctrain/json.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define CT_NUMBER_TEXT_SIZE 32
-static void ct_number_text(char out[CT_NUMBER_TEXT_SIZE], double value)
-{
-    for (int digits = 15; digits <= 17; digits++) {
-        int n = snprintf(out, CT_NUMBER_TEXT_SIZE, "%.*g", digits, value);
-        const char *p = out;
-        double back = 0.0;
-        if (ct__number_parse(&p, out + n, &back) == CT_OK && back == value)
-            return;
-    }
-}
 
 #define BUFFER_BYTES ((size_t)1 << 16)
 #define ENTRY_BYTES  (16 + CT_NUMBER_TEXT_SIZE) // blank, index, colon, number
