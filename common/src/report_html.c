@@ -144,13 +144,13 @@ static void write_key(ct_file_writer *out, const char *key)
     ct__report_escape(out, strcmp(text, "seconds") == 0 ? "time" : text);
 }
 
-/* A result with six digits, four where it has an exponent: tiles are narrow, and the whole number
- * is shown under the pointer. */
+/* A result with six digits, four where it has zeros in front or an exponent: tiles are narrow, and
+ * the whole number is shown under the pointer. */
 static void write_short(ct_file_writer *out, double value)
 {
     char text[CT__REPORT_TEXT_SIZE];
     ct__report_digits(text, value, 6);
-    if (strchr(text, 'e') != NULL)
+    if (strchr(text, 'e') != NULL || fabs(value) < 1e-2)
         ct__report_digits(text, value, 4);
     ct_file_writer_printf(out, "%s", text);
 }
