@@ -50,16 +50,6 @@ static bool interrupted(const party *p)
     return stop != NULL && atomic_load(stop);
 }
 
-static ct_status send_frame(party *p, uint8_t type, const void *data, size_t size, ct_diag *diag)
-{
-    double start = ct_time_s();
-    ct_message message = {
-        .type = type, .aux = (uint32_t)p->result.rounds, .data = data, .size_bytes = size};
-    ct_status status = ct_transport_send(p->transport, &message, diag);
-    p->trainer.phases.send += ct_time_s() - start;
-    return status;
-}
-
 /* ---- Waiting ---- */
 
 static uint32_t first_missing(const party *p)
@@ -107,6 +97,19 @@ static ct_status next_frame(party *p, ct_message *message, double deadline_s, ct
 static double deadline(const party *p)
 {
     return ct_time_s() + p->trainer.opt->timeout_ms / 1000.0;
+}
+
+static ct_status send_frame(party *p, uint8_t type, const void *data, size_t size, ct_diag *diag)
+{
+    double start = ct_time_s();
+    ct_message message = {
+        .type = type, .aux = (uint32_t)p->result.rounds, .data = data, .size_bytes = size};
+    ct_status status = ct_transport_send(p->transport, &message, diag);
+    p->trainer.phases.send += ct_time_s() - start;
+    if (status == CT_ECLOSED) // why, the server may have said before it went
+        while ((status = next_frame(p, &message, deadline(p), diag)) == CT_OK)
+            continue;
+    return status;
 }
 
 /* ---- Hello: fresh random numbers of all, and settings that agree ---- */
@@ -346,8 +349,13 @@ static ct_status run(party *p, ct_diag *diag)
         CT_TRY(permk__trainer_evaluate(&p->trainer, diag));
     while (!p->ended)
         CT_TRY(one_round(p, diag));
-    CT_TRY(send_frame(p, PERMK__FRAME_BYE, "", 0, diag));
-    return ct_transport_flush(p->transport, FLUSH_MS, diag);
+    // the run has ended: a server that is gone by now does not matter
+    const ct_message bye = {
+        .type = PERMK__FRAME_BYE, .aux = (uint32_t)p->result.rounds, .data = ""};
+    ct_status status = ct_transport_send(p->transport, &bye, NULL);
+    if (status == CT_OK)
+        status = ct_transport_flush(p->transport, FLUSH_MS, diag);
+    return status == CT_ECLOSED ? CT_OK : status;
 }
 
 ct_status permk_client_run(permk_result *result, permk_problem *problem, uint32_t id,

@@ -141,12 +141,22 @@ static ct_status handle(forwarder *s, const ct_message *message, ct_diag *diag)
     return CT_OK;
 }
 
+static bool everyone_greeted(const forwarder *s)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (!s->clients[i].greeted)
+            return false;
+    return true;
+}
+
 /* Has this client kept the others waiting: no hello, no block of the round, no good-bye? */
 static bool is_late(const forwarder *s, const client_state *client)
 {
     if (client->left)
         return false;
-    return s->ending || !client->greeted || client->blocks == s->complete;
+    if (!everyone_greeted(s))
+        return !client->greeted;
+    return s->ending || client->blocks == s->complete;
 }
 
 static ct_status report_late(forwarder *s, ct_diag *diag)

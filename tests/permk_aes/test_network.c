@@ -1,0 +1,465 @@
+// SPDX-License-Identifier: MIT
+/* Clients and a server, each in a thread, over the in-process transport: the same iterates as the
+ * simulation; and servers that lie, clients that die, keys and settings that differ. */
+#include "ct_test.h"
+
+#include <permk_aes/permk_aes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "protocol.h"
+
+enum { MAX_N = 8, MAX_D = 64 };
+
+typedef struct actor {
+    pthread_t thread;
+    ct_transport *transport;
+    permk_problem problem;
+    permk_train_options opt;
+    uint32_t id;
+    double x[MAX_D], start[MAX_D];
+    permk_result result;
+    ct_status status;
+    ct_diag diag;
+} actor;
+
+/* A scripted server: called for each frame and each receiver; may change copy, or return false to
+ * keep the frame back. */
+typedef bool tamper_fn(void *context, const ct_message *original, uint32_t to, ct_message *copy);
+
+typedef struct group {
+    uint32_t n;
+    actor clients[MAX_N];
+    ct_transport *transport;
+    permk_server_options server_opt;
+    tamper_fn *tamper; // NULL: the real server
+    void *context;
+    ct_status status; // of the server
+    ct_diag diag;
+    permk_server_result result;
+    permk_key *key, *other_key;
+    bool silent[MAX_N]; // a client that only connects
+    bool dead[MAX_N];   // a client that closes at once
+} group;
+
+static void *client_main(void *argument)
+{
+    actor *a = argument;
+    a->status =
+        permk_client_run(&a->result, &a->problem, a->id, a->transport, a->x, &a->opt, &a->diag);
+    ct_transport_close(a->transport);
+    return NULL;
+}
+
+static void scripted_server(group *g)
+{
+    ct_message message;
+    for (;;) {
+        ct_status status = ct_transport_receive(g->transport, &message, 5000, NULL);
+        if (status != CT_OK && (message.peer == UINT32_MAX || status == CT_ETIMEOUT))
+            return;
+        if (status != CT_OK || message.type == PERMK__FRAME_BYE)
+            continue;
+        for (uint32_t to = 0; to < g->n; to++) {
+            ct_message copy = message;
+            copy.peer = to;
+            copy.aux = message.peer;
+            if (to == message.peer || !g->tamper(g->context, &message, to, &copy))
+                continue;
+            ct_status sent = ct_transport_send(g->transport, &copy, NULL);
+            (void)sent; // a client that has had enough is gone
+        }
+    }
+}
+
+static void *server_main(void *argument)
+{
+    group *g = argument;
+    if (g->tamper != NULL)
+        scripted_server(g);
+    else
+        g->status = permk_server_run(&g->result, g->transport, &g->server_opt, &g->diag);
+    ct_transport_close(g->transport);
+    return NULL;
+}
+
+static void group_init(group *g, uint32_t n, size_t d, const permk_train_options *opt)
+{
+    memset(g, 0, sizeof *g);
+    g->n = n;
+    g->server_opt = permk_server_options_default();
+    ct_transport *endpoints[MAX_N];
+    ct_diag diag = {""};
+    ct_assert_ok(ct_transport_create_inproc(&g->transport, endpoints, n, &diag), &diag);
+    ct_assert_ok(permk_key_generate(&g->key, &diag), &diag);
+    ct_assert_ok(permk_key_generate(&g->other_key, &diag), &diag);
+    permk_quadratic_options quadratic = permk_quadratic_options_default();
+    quadratic.clients = n;
+    quadratic.samples = 3;
+    quadratic.dimension = d;
+    for (uint32_t i = 0; i < n; i++) {
+        actor *a = &g->clients[i];
+        a->transport = endpoints[i];
+        a->id = i;
+        a->opt = *opt;
+        a->opt.key = g->key;
+        a->opt.timeout_ms = 20000;
+        permk_torch_linear_init(a->x, d, 5);
+        memcpy(a->start, a->x, sizeof a->x);
+        ct_assert_ok(permk_quadratic_init(&a->problem, &quadratic, &diag), &diag);
+    }
+}
+
+static void group_run(group *g)
+{
+    pthread_t server;
+    assert_int_equal(pthread_create(&server, NULL, server_main, g), 0);
+    for (uint32_t i = 0; i < g->n; i++) {
+        if (g->dead[i])
+            ct_transport_close(g->clients[i].transport);
+        else if (!g->silent[i])
+            pthread_create(&g->clients[i].thread, NULL, client_main, &g->clients[i]);
+    }
+    for (uint32_t i = 0; i < g->n; i++)
+        if (!g->dead[i] && !g->silent[i])
+            pthread_join(g->clients[i].thread, NULL);
+    for (uint32_t i = 0; i < g->n; i++)
+        if (g->silent[i])
+            ct_transport_close(g->clients[i].transport);
+    pthread_join(server, NULL);
+}
+
+static void group_clear(group *g)
+{
+    for (uint32_t i = 0; i < g->n; i++)
+        permk_problem_clear(&g->clients[i].problem);
+    permk_key_destroy(g->key);
+    permk_key_destroy(g->other_key);
+}
+
+static void expect_unchanged(const group *g)
+{
+    for (uint32_t i = 0; i < g->n; i++)
+        assert_memory_equal(g->clients[i].x, g->clients[i].start, sizeof g->clients[i].x);
+}
+
+static permk_train_options options(permk_method method, permk_rule rule, double tol,
+                                   uint64_t max_rounds)
+{
+    permk_train_options opt = permk_train_options_default();
+    opt.method = method;
+    opt.rule = rule;
+    opt.step = 0.02;
+    opt.tol = tol;
+    opt.max_rounds = max_rounds;
+    return opt;
+}
+
+static void processes_and_simulation_agree_bit_for_bit(void **state)
+{
+    (void)state;
+    const struct {
+        uint32_t n;
+        size_t d;
+        permk_method method;
+        permk_rule rule;
+        double tol;
+        uint64_t max_rounds, eval_every;
+        permk_outcome outcome;
+    } cases[] = {
+        {4, 30, PERMK_METHOD_PERMK, PERMK_RULE_ROTATION, 1e-3, 20000, 1, PERMK_CONVERGED},
+        {4, 30, PERMK_METHOD_PERMK, PERMK_RULE_PERMUTATION, 1e-3, 20000, 7, PERMK_CONVERGED},
+        {3, 10, PERMK_METHOD_GD, PERMK_RULE_ROTATION, 1e-2, 20000, 1, PERMK_CONVERGED},
+        {7, 3, PERMK_METHOD_PERMK, PERMK_RULE_ROTATION, 0, 40, 1, PERMK_MAX_ROUNDS},
+        {1, 5, PERMK_METHOD_PERMK, PERMK_RULE_ROTATION, 0, 40, 50, PERMK_MAX_ROUNDS},
+        {5, 33, PERMK_METHOD_PERMK, PERMK_RULE_ROTATION, 1e30, 40, 1, PERMK_CONVERGED}};
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        permk_train_options opt =
+            options(cases[c].method, cases[c].rule, cases[c].tol, cases[c].max_rounds);
+        opt.eval_every = cases[c].eval_every;
+        group g;
+        group_init(&g, cases[c].n, cases[c].d, &opt);
+        double x[MAX_D];
+        memcpy(x, g.clients[0].start, sizeof x);
+        permk_result expected;
+        ct_diag diag = {""};
+        ct_assert_ok(permk_simulate(&expected, &g.clients[0].problem, x, &opt, &diag), &diag);
+        assert_int_equal(expected.outcome, cases[c].outcome);
+        group_run(&g);
+        ct_assert_ok(g.status, &g.diag);
+        assert_int_equal(g.result.rounds, expected.rounds);
+        for (uint32_t i = 0; i < g.n; i++) {
+            const actor *a = &g.clients[i];
+            ct_assert_ok(a->status, &a->diag);
+            assert_int_equal(a->result.outcome, expected.outcome);
+            assert_int_equal(a->result.rounds, expected.rounds);
+            assert_int_equal(a->result.bytes_up, expected.bytes_up);
+            assert_int_equal(a->result.bytes_down, expected.bytes_down);
+            assert_int_equal(a->result.hello_bytes_up, expected.hello_bytes_up);
+            assert_true(a->result.grad_norm_squared == expected.grad_norm_squared);
+            assert_memory_equal(a->result.x_sha256, expected.x_sha256, 32);
+            assert_memory_equal(a->x, x, cases[c].d * sizeof *x);
+        }
+        group_clear(&g);
+    }
+}
+
+/* ---- A server that lies ---- */
+
+typedef enum lie { FLIP, CUT, EXTEND, REPEAT, REPLAY, SWAP, RENAME, STOP_FOR_BLOCK, SPLIT } lie;
+
+typedef struct liar {
+    lie how;
+    uint32_t blocks[MAX_N]; // seen of each client
+    unsigned char old[MAX_N][600], changed[600];
+    size_t old_size[MAX_N];
+} liar;
+
+/* In round 3 client 1 is lied to about client 0's block. */
+static bool lie_once(void *context, const ct_message *original, uint32_t to, ct_message *copy)
+{
+    liar *l = context;
+    uint32_t from = original->peer;
+    if (original->type != PERMK__FRAME_BLOCK)
+        return true;
+    bool first_copy = to == (from == 0 ? 1U : 0U);
+    uint32_t round = first_copy ? l->blocks[from]++ : l->blocks[from] - 1;
+    bool now = round == 3 && from == 0 && to == 1;
+    memcpy(l->changed, original->data, original->size_bytes);
+    if (round == 2 && first_copy) {
+        memcpy(l->old[from], original->data, original->size_bytes);
+        l->old_size[from] = original->size_bytes;
+    }
+    if (l->how == SPLIT) // client 1 never sees client 2's block of round 3, but an older one
+        now = round == 3 && from == 2 && to == 1;
+    if (!now)
+        return true;
+    copy->data = l->changed;
+    if (l->how == FLIP) {
+        l->changed[5] ^= 1;
+    } else if (l->how == CUT) {
+        copy->size_bytes--;
+    } else if (l->how == EXTEND) {
+        copy->size_bytes++;
+    } else if (l->how == REPLAY || l->how == SPLIT) {
+        copy->data = l->old[from];
+    } else if (l->how == SWAP) {
+        copy->data = l->old[2];
+    } else if (l->how == RENAME) {
+        copy->aux = 2;
+    } else if (l->how == STOP_FOR_BLOCK) {
+        copy->type = PERMK__FRAME_STOP;
+        copy->size_bytes = 24 + 16;
+    }
+    return true;
+}
+
+static void a_lying_server_is_found_out(void **state)
+{
+    (void)state;
+    for (lie how = FLIP; how <= SPLIT; how++) {
+        if (how == REPEAT)
+            continue; // below
+        permk_train_options opt = options(PERMK_METHOD_PERMK, PERMK_RULE_ROTATION, 0, 50);
+        group g;
+        group_init(&g, 3, 30, &opt);
+        liar l = {.how = how};
+        g.tamper = lie_once;
+        g.context = &l;
+        for (uint32_t i = 0; i < 3; i++)
+            g.clients[i].opt.timeout_ms = 700; // a liar tells the others nothing
+        group_run(&g);
+        ct_assert_status(g.clients[1].status, PERMK_EAUTH, &g.clients[1].diag);
+        ct_assert_contains(g.clients[1].diag.text,
+                           how == SPLIT || how == RENAME ? "client 2" : "client 0");
+        ct_assert_contains(g.clients[1].diag.text, "round 3");
+        assert_int_equal(g.clients[1].result.rounds, 3);
+        assert_int_not_equal(g.clients[0].status, CT_OK);
+        assert_int_not_equal(g.clients[2].status, CT_OK);
+        expect_unchanged(&g);
+        group_clear(&g);
+    }
+}
+
+/* Every block twice: the second copy is refused. */
+static bool repeat(void *context, const ct_message *original, uint32_t to, ct_message *copy)
+{
+    group *g = context;
+    if (original->type == PERMK__FRAME_BLOCK && original->peer == 0 && to == 1) {
+        ct_status sent = ct_transport_send(g->transport, copy, NULL);
+        (void)sent;
+    }
+    return true;
+}
+
+static void a_repeated_block_is_refused(void **state)
+{
+    (void)state;
+    permk_train_options opt = options(PERMK_METHOD_PERMK, PERMK_RULE_ROTATION, 0, 50);
+    group g;
+    group_init(&g, 3, 30, &opt);
+    g.tamper = repeat;
+    g.context = &g;
+    for (uint32_t i = 0; i < 3; i++)
+        g.clients[i].opt.timeout_ms = 700;
+    group_run(&g);
+    ct_assert_status(g.clients[1].status, PERMK_EAUTH, &g.clients[1].diag);
+    ct_assert_contains(g.clients[1].diag.text, "client 0");
+    expect_unchanged(&g);
+    group_clear(&g);
+}
+
+/* ---- Clients that do not fit ---- */
+
+static void a_wrong_key_is_named(void **state)
+{
+    (void)state;
+    permk_train_options opt = options(PERMK_METHOD_PERMK, PERMK_RULE_ROTATION, 0, 50);
+    group g;
+    group_init(&g, 4, 30, &opt);
+    g.clients[3].opt.key = g.other_key;
+    group_run(&g);
+    for (uint32_t i = 0; i < 3; i++) {
+        ct_assert_status(g.clients[i].status, PERMK_EAUTH, &g.clients[i].diag);
+        ct_assert_contains(g.clients[i].diag.text, "client 3");
+        ct_assert_contains(g.clients[i].diag.text, "another key file");
+    }
+    ct_assert_status(g.clients[3].status, PERMK_EAUTH, &g.clients[3].diag);
+    assert_int_equal(g.status, CT_ECLOSED);
+    expect_unchanged(&g);
+    group_clear(&g);
+}
+
+static void other_settings_are_named(void **state)
+{
+    (void)state;
+    permk_train_options opt = options(PERMK_METHOD_PERMK, PERMK_RULE_ROTATION, 0, 50);
+    group g;
+    group_init(&g, 3, 30, &opt);
+    g.clients[2].opt.step = 0.03;
+    group_run(&g);
+    ct_assert_status(g.clients[0].status, PERMK_EMISMATCH, &g.clients[0].diag);
+    ct_assert_contains(g.clients[0].diag.text,
+                       "client 2 has other settings: 'step=0.03', here 'step=0.02'");
+    ct_assert_status(g.clients[2].status, PERMK_EMISMATCH, &g.clients[2].diag);
+    expect_unchanged(&g);
+    group_clear(&g);
+}
+
+static void a_dead_client_is_named(void **state)
+{
+    (void)state;
+    permk_train_options opt = options(PERMK_METHOD_PERMK, PERMK_RULE_ROTATION, 0, 50);
+    group g;
+    group_init(&g, 3, 30, &opt);
+    g.dead[2] = true;
+    group_run(&g);
+    ct_assert_status(g.status, CT_ECLOSED, &g.diag);
+    ct_assert_contains(g.diag.text, "client 2");
+    for (uint32_t i = 0; i < 2; i++) {
+        ct_assert_status(g.clients[i].status, CT_ECLOSED, &g.clients[i].diag);
+        ct_assert_contains(g.clients[i].diag.text, "client 2");
+    }
+    expect_unchanged(&g);
+    group_clear(&g);
+}
+
+static void a_silent_client_is_named_at_the_deadline(void **state)
+{
+    (void)state;
+    permk_train_options opt = options(PERMK_METHOD_PERMK, PERMK_RULE_ROTATION, 0, 50);
+    group g;
+    group_init(&g, 3, 30, &opt);
+    g.silent[1] = true;
+    g.server_opt.round_timeout_ms = 500;
+    group_run(&g);
+    ct_assert_status(g.status, CT_ETIMEOUT, &g.diag);
+    ct_assert_contains(g.diag.text, "client 1");
+    assert_null(strstr(g.diag.text, "client 0"));
+    ct_assert_status(g.clients[0].status, CT_ECLOSED, &g.clients[0].diag);
+    ct_assert_contains(g.clients[0].diag.text, "client 1");
+    expect_unchanged(&g);
+    group_clear(&g);
+}
+
+/* ---- Interruptions ---- */
+
+typedef struct trigger {
+    ct_stop_flag *flag;
+    uint64_t round;
+} trigger;
+
+static void raise_at(void *context, const permk_round *round)
+{
+    trigger *t = context;
+    if (round->round == t->round)
+        atomic_store(t->flag, true);
+}
+
+static void an_interrupted_client_ends_the_run_for_all(void **state)
+{
+    (void)state;
+    for (uint32_t who = 0; who < 2; who++) { // the leader, and another
+        permk_train_options opt = options(PERMK_METHOD_PERMK, PERMK_RULE_ROTATION, 0, 1000);
+        group g;
+        group_init(&g, 3, 30, &opt);
+        ct_stop_flag flag;
+        atomic_init(&flag, false);
+        trigger t = {&flag, 9};
+        g.clients[who].opt.stop = &flag;
+        g.clients[who].opt.on_round = raise_at;
+        g.clients[who].opt.on_round_context = &t;
+        group_run(&g);
+        ct_assert_ok(g.status, &g.diag);
+        for (uint32_t i = 0; i < 3; i++) {
+            const actor *a = &g.clients[i];
+            ct_assert_ok(a->status, &a->diag);
+            assert_int_equal(a->result.rounds, 10);
+            assert_int_equal(a->result.outcome, i == who ? PERMK_INTERRUPTED : PERMK_PEER_STOPPED);
+            if (i != who)
+                assert_int_equal(a->result.stopped_by, who);
+            assert_memory_equal(a->result.x_sha256, g.clients[0].result.x_sha256, 32);
+        }
+        group_clear(&g);
+    }
+}
+
+static void a_stopped_server_tells_everyone(void **state)
+{
+    (void)state;
+    permk_train_options opt = options(PERMK_METHOD_PERMK, PERMK_RULE_ROTATION, 0, 60000);
+    group g;
+    group_init(&g, 3, 30, &opt);
+    ct_stop_flag flag;
+    atomic_init(&flag, false);
+    trigger t = {&flag, 9};
+    g.server_opt.stop = &flag;
+    g.clients[0].opt.on_round = raise_at;
+    g.clients[0].opt.on_round_context = &t;
+    group_run(&g);
+    ct_assert_status(g.status, CT_EINTERRUPTED, &g.diag);
+    for (uint32_t i = 0; i < 3; i++) {
+        ct_assert_status(g.clients[i].status, CT_ECLOSED, &g.clients[i].diag);
+        ct_assert_contains(g.clients[i].diag.text, "server was stopped");
+    }
+    expect_unchanged(&g);
+    group_clear(&g);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(processes_and_simulation_agree_bit_for_bit),
+        cmocka_unit_test(a_lying_server_is_found_out),
+        cmocka_unit_test(a_repeated_block_is_refused),
+        cmocka_unit_test(a_wrong_key_is_named),
+        cmocka_unit_test(other_settings_are_named),
+        cmocka_unit_test(a_dead_client_is_named),
+        cmocka_unit_test(a_silent_client_is_named_at_the_deadline),
+        cmocka_unit_test(an_interrupted_client_ends_the_run_for_all),
+        cmocka_unit_test(a_stopped_server_tells_everyone),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
