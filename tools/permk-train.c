@@ -31,7 +31,7 @@ typedef struct train_settings {
     double id;
     const char *key, *host;
     size_t port;
-    double timeout_s;
+    double timeout_s, connect_timeout_s;
 } train_settings;
 
 /* What a run holds; cleared in one place. */
@@ -359,6 +359,7 @@ static ct_status connect_to_server(training *t, ct_diag *diag)
         sizeof(double);
     tcp.max_message_bytes = block + 4096; // no sealed block or hello of this run is longer
     tcp.stall_timeout_ms = t->options.timeout_ms;
+    tcp.connect_timeout_ms = (int)(s->connect_timeout_s * 1000.0);
     return ct_transport_connect_tcp(&t->transport, s->host, (uint16_t)s->port, (uint32_t)s->id,
                                     &tcp, t->options.stop, diag);
 }
@@ -600,6 +601,9 @@ static const cli_option client_options[] = {
     {.name = "timeout", .type = CLI_REAL, .offset = IN_TRAIN(timeout_s), .value = "SECONDS",
      .preset = "60", .max = 86400, .open_min = true,
      .help = "Longest wait for the others in one round.", .group = "Connection"},
+    {.name = "connect-timeout", .type = CLI_REAL, .offset = IN_TRAIN(connect_timeout_s),
+     .value = "SECONDS", .preset = "10", .max = 86400, .open_min = true,
+     .help = "Keep trying to reach the server for so long.", .group = "Connection"},
     TRAIN_OPTIONS};
 
 static const cli_option server_options[] = {
