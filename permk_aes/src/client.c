@@ -106,9 +106,14 @@ static ct_status send_frame(party *p, uint8_t type, const void *data, size_t siz
         .type = type, .aux = (uint32_t)p->result.rounds, .data = data, .size_bytes = size};
     ct_status status = ct_transport_send(p->transport, &message, diag);
     p->trainer.phases.send += ct_time_s() - start;
-    if (status == CT_ECLOSED) // why, the server may have said before it went
-        while ((status = next_frame(p, &message, deadline(p), diag)) == CT_OK)
-            continue;
+    if (status != CT_ECLOSED)
+        return status;
+    // why the server went may be among what it sent before: who waits for frames next will find it
+    if (type != PERMK__FRAME_STOP && p->trainer.n > 1)
+        return CT_OK;
+    do
+        status = next_frame(p, &message, deadline(p), diag);
+    while (status == CT_OK);
     return status;
 }
 
