@@ -17,11 +17,9 @@ enum {
     DOT_ROWS = 2
 };                   // of the product's registers, out of 16
 enum { W_MAX = 32 }; // bytes of a vector
-#define EACH_TILE_ROW(X) X(0) X(1) X(2) X(3) X(4) X(5)
-#define EACH_TILE(X)                                                                               \
-    X(1, 1)                                                                                        \
-    X(2, 1)                                                                                        \
-    X(3, 1) X(4, 1) X(5, 1) X(6, 1) X(1, 2) X(2, 2) X(3, 2) X(4, 2) X(5, 2) X(6, 2) X(1, 3) X(1, 4)
+#define EACH_TILE_ROW(X)  X(0) X(1) X(2) X(3) X(4) X(5)
+#define TILES_OF(X, vecs) X(1, vecs) X(2, vecs) X(3, vecs) X(4, vecs) X(5, vecs) X(6, vecs)
+#define EACH_TILE(X)      TILES_OF(X, 1) TILES_OF(X, 2) X(1, 3) X(1, 4)
 typedef __m256 vec_f32;
 typedef __m256d vec_f64;
 typedef __m256 mask_f32; // all bits of an element set, or none

@@ -17,17 +17,9 @@ enum {
 };                   // of the product's registers, out of 32
 enum { W_MAX = 64 }; // bytes of a vector
 #define EACH_TILE_ROW(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
-#define EACH_TILE(X)                                                                               \
-    X(1, 1)                                                                                        \
-    X(2, 1)                                                                                        \
-    X(3, 1)                                                                                        \
-    X(4, 1)                                                                                        \
-    X(5, 1)                                                                                        \
-    X(6, 1)                                                                                        \
-    X(7, 1)                                                                                        \
-    X(8, 1)                                                                                        \
-    X(1, 2) X(2, 2) X(3, 2) X(4, 2) X(5, 2) X(6, 2) X(7, 2) X(8, 2) X(1, 3) X(2, 3) X(3, 3)        \
-        X(4, 3) X(5, 3) X(6, 3) X(7, 3) X(8, 3) X(1, 4)
+#define TILES_OF(X, vecs)                                                                          \
+    X(1, vecs) X(2, vecs) X(3, vecs) X(4, vecs) X(5, vecs) X(6, vecs) X(7, vecs) X(8, vecs)
+#define EACH_TILE(X) TILES_OF(X, 1) TILES_OF(X, 2) TILES_OF(X, 3) X(1, 4)
 typedef __m512 vec_f32;
 typedef __m512d vec_f64;
 typedef __mmask16 mask_f32;

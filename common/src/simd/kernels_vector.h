@@ -92,6 +92,7 @@ static const float log1p_coef_f32[] = {0x1.555554p-1F, 0x1.999a7cp-2F, 0x1.2438a
                                        0x1.e2fdd2p-3F};
 
 #define T            float
+#define FUSED        fmaf // one instruction
 #define FN(name)     name##_f32
 #define LN2_HIGH     0x1.62e400p-1F
 #define LN2_LOW      0x1.7f7d1cp-20F
@@ -103,6 +104,7 @@ static const float log1p_coef_f32[] = {0x1.555554p-1F, 0x1.999a7cp-2F, 0x1.2438a
 #include "kernels_math_template.h"
 #include "kernels_vector_template.h"
 #undef T
+#undef FUSED
 #undef FN
 #undef LN2_HIGH
 #undef LN2_LOW
@@ -112,6 +114,7 @@ static const float log1p_coef_f32[] = {0x1.555554p-1F, 0x1.999a7cp-2F, 0x1.2438a
 #undef TANH_HIGHEST
 
 #define T            double
+#define FUSED        fma
 #define FN(name)     name##_f64
 #define LN2_HIGH     0x1.62e42fefa3800p-1
 #define LN2_LOW      0x1.ef35793c76730p-45
