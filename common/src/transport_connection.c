@@ -149,13 +149,14 @@ ct_status ct__connection_send(ct__connection *c, uint8_t type, uint32_t aux, con
     }
     if (n == sizeof header + size_bytes)
         return CT_OK;
-    if (ct__queue_size(&c->out) == 0)
-        note_progress(c);
+    bool is_first = ct__queue_size(&c->out) == 0;
     size_t of_header = n < sizeof header ? n : sizeof header;
     queue_append(&c->out, header + of_header, sizeof header - of_header);
     n -= of_header;
     if (n < size_bytes) // n of the payload are sent
         queue_append(&c->out, (const unsigned char *)data + n, size_bytes - n);
+    if (is_first)
+        note_progress(c); // its time to take the rest begins now
     return CT_OK;
 }
 
