@@ -57,7 +57,9 @@ CT_MUST_USE ct_status ct_transport_send(ct_transport *t, const ct_message *messa
  * CT_ETIMEOUT: none within timeout_ms (0 or less: none is here now); the endpoint stays usable.
  * CT_ECLOSED, CT_EPROTOCOL: message->peer is gone, all it had sent has been received, and diag says
  * why ("client 3 (127.0.0.1:40112): connection reset"); reported once a peer (never for one that
- * was dropped); the others go on. When no peer is left and each has been reported: CT_ECLOSED with
+ * was dropped); the others go on. A client that closes after its last answer is thus reported
+ * before slower answers: let the server close first. CT_ENOMEM: as CT_ECLOSED, for want of memory
+ * for what that peer sends. When no peer is left and each has been reported: CT_ECLOSED with
  * message->peer = UINT32_MAX. */
 CT_MUST_USE ct_status ct_transport_receive(ct_transport *t, ct_message *message, int timeout_ms,
                                            ct_diag *diag);
