@@ -9,13 +9,9 @@
 #define INLINE static inline __attribute__((always_inline))
 
 enum { W_f32 = 16, W_f64 = 8 }; // elements of a vector
-enum {
-    TILE_ROWS = 8,
-    TILE_VECS = 3,
-    ROW_VECS = 4,
-    DOT_ROWS = 4
-};                   // of the product's registers, out of 32
-enum { W_MAX = 64 }; // bytes of a vector
+enum { W_MAX = 64 };            // bytes of a vector
+// How many rows and vectors of a product are in registers, of which there are 32.
+enum { TILE_ROWS = 8, TILE_VECS = 3, ROW_VECS = 4, DOT_ROWS = 4 };
 #define EACH_TILE_ROW(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
 #define TILES_OF(X, vecs)                                                                          \
     X(1, vecs) X(2, vecs) X(3, vecs) X(4, vecs) X(5, vecs) X(6, vecs) X(7, vecs) X(8, vecs)
