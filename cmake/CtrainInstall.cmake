@@ -1,5 +1,5 @@
-# What `cmake --install` puts in place: headers, archives, programs, a CMake package whose components are the libraries, a pkg-config
-# file a library, man pages and completions (both printed by the programs themselves, from their option tables).
+# What `cmake --install` puts in place of the libraries: headers, archives, a CMake package whose components they are, a pkg-config file each.
+# The programs, their man pages and completions are installed by tools/CMakeLists.txt.
 include(CMakePackageConfigHelpers)
 
 set(ctrain_package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/ctrain")
@@ -32,21 +32,5 @@ write_basic_package_version_file("${PROJECT_BINARY_DIR}/ctrain-config-version.cm
 install(FILES "${PROJECT_BINARY_DIR}/ctrain-config.cmake" "${PROJECT_BINARY_DIR}/ctrain-config-version.cmake"
         DESTINATION "${ctrain_package_dir}")
 
-set(programs burtorch-cli ufednl-cli permk-train)
-install(TARGETS ${programs} RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
 install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" "${PROJECT_SOURCE_DIR}/README.md" "${PROJECT_SOURCE_DIR}/CHANGELOG.md"
         DESTINATION "${CMAKE_INSTALL_DOCDIR}")
-
-if(NOT CMAKE_CROSSCOMPILING)
-  set(pages "${PROJECT_BINARY_DIR}/share")
-  foreach(program IN LISTS programs)
-    add_custom_command(TARGET ${program} POST_BUILD VERBATIM
-      COMMAND ${CMAKE_COMMAND} -DPROGRAM=$<TARGET_FILE:${program}> -DNAME=${program} -DDIR=${pages}
-              -P "${PROJECT_SOURCE_DIR}/cmake/pages.cmake"
-      COMMENT "Man page and completions of ${program}")
-    install(FILES "${pages}/${program}.1" DESTINATION "${CMAKE_INSTALL_MANDIR}/man1")
-    install(FILES "${pages}/${program}.bash" DESTINATION "${CMAKE_INSTALL_DATADIR}/bash-completion/completions" RENAME ${program})
-    install(FILES "${pages}/${program}.zsh" DESTINATION "${CMAKE_INSTALL_DATADIR}/zsh/site-functions" RENAME _${program})
-    install(FILES "${pages}/${program}.fish" DESTINATION "${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d")
-  endforeach()
-endif()
