@@ -24,7 +24,62 @@ out=$root/build/quickstart
 rm -rf "$out"
 mkdir -p "$out"
 cd "$out"
-show() {
-    printf '\n\033[1m$ %s\033[0m\n' "${*//$root\//}"
+show() { # print a command as a person would type it, and run it
+    local word line=
+    for word in "$@"; do
+        word=${word#"$bin/"}
+        case $word in *[!A-Za-z0-9_./:=+-]*) word="'$word'" ;; esac
+        line+=" ${word/#$root\//}"
+    done
+    printf '\n$%s\n' "$line"
     "$@"
 }
+title() { printf '\n== %s ==\n' "$*"; }
+
+title "ufednl: logistic regression over 142 federated clients, to a gradient norm of 1e-9"
+clients=142
+if [ $# -eq 1 ]; then
+    data=$1
+    rows=$(grep -cE '^[^#]*[0-9]' "$data") || true
+    [ "$rows" -ge "$clients" ] || clients=$((rows > 0 ? rows : 1))
+else
+    data=w8a-like.libsvm
+    show "$bin/ufednl-cli" generate "$data"
+fi
+show "$bin/ufednl-cli" train --clients $clients --compressor topk --tol 1e-9 --report ufednl.html "$data" ufednl.model
+show "$bin/ufednl-cli" predict "$data" ufednl.model
+
+title "burtorch: a gradient, then a small character model"
+show "$bin/burtorch-cli" grad 'g = (a*b + b^3 - (a+b))^2 / 2' a=-41 b=2
+show "$bin/burtorch-cli" train --model mlp --text "$root/examples/text/first_names.txt" --sample 10 --report burtorch.html
+
+title "permk_aes: a server without a key, 8 clients on loopback, AES-128-GCM"
+show "$bin/permk-train" keygen group.key
+printf '\n$ permk-train server --clients 8 &   (and clients 1 to 7 in the background)\n'
+"$bin/permk-train" server --clients 8 --port-file server.port --accept-timeout 30 >server.log 2>&1 &
+server=$!
+trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
+for _ in $(seq 100); do
+    [ ! -s server.port ] || break
+    kill -0 $server 2>/dev/null || { cat server.log >&2; die "The server did not start."; }
+    sleep 0.1
+done
+options=(--key group.key --port "$(cat server.port)" --clients 8 --tol 1e-10)
+members=()
+for id in 1 2 3 4 5 6 7; do
+    "$bin/permk-train" client --id $id "${options[@]}" --quiet >client$id.log 2>&1 &
+    members+=($!)
+done
+show "$bin/permk-train" client --id 0 "${options[@]}" --report permk_aes.html
+for pid in "${members[@]}" $server; do
+    wait "$pid" || { cat ./*.log >&2; die "One of the participants failed."; }
+done
+trap - EXIT
+say "The server said:"
+sed 's/^/  /' server.log
+
+title "Done"
+say "Open these reports in a browser:"
+for report in ufednl burtorch permk_aes; do
+    say "  $out/$report.html"
+done

@@ -18,7 +18,7 @@ flags=()
 echo "-- headers stand alone"
 cxx=$(command -v g++ || command -v clang++ || true)
 while read -r header; do
-    echo "#include <${header#"$prefix"/include/}>" >"$work/header.c"
+    printf "#include <%s>\nextern int used;\n" "${header#"$prefix"/include/}" >"$work/header.c"
     "$cc" -std=c11 -Wall -Wextra -Wpedantic -Werror -fsyntax-only -I"$prefix/include" "$work/header.c" || fail "$header as C11"
     [ -z "$cxx" ] || "$cxx" -x c++ -std=c++17 -Wall -Wextra -Werror -fsyntax-only -I"$prefix/include" "$work/header.c" ||
         fail "$header as C++17"
