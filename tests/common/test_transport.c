@@ -388,6 +388,33 @@ static void test_the_servers_last_message_arrives(void **state)
     close_star(&s);
 }
 
+static void *take_big(void *argument)
+{
+    exchange *e = argument;
+    ct_message m;
+    e->ok = ct_transport_receive(e->t, &m, LONG_MS, NULL) == CT_OK && is_filled(&m, BIG_BYTES, 6);
+    return NULL;
+}
+
+// Closing sends first what the socket has not taken yet, unread input or not.
+static void test_closing_sends_what_is_queued(void **state)
+{
+    star s = open_star(state, 1);
+    unsigned char *data = malloc(BIG_BYTES);
+    assert_non_null(data);
+    fill(data, BIG_BYTES, 6);
+    send_to(s.clients[0], 0, 0, data, 100000);
+    exchange e = {.t = s.clients[0]};
+    send_to(s.server, 0, 0, data, BIG_BYTES);
+    assert_int_equal(pthread_create(&e.thread, NULL, take_big, &e), 0);
+    ct_transport_close(s.server);
+    s.server = NULL;
+    pthread_join(e.thread, NULL);
+    assert_true(e.ok);
+    free(data);
+    close_star(&s);
+}
+
 static void test_a_dropped_client_is_silent(void **state)
 {
     star s = open_star(state, 2);
@@ -592,6 +619,7 @@ int main(void)
         EACH(test_a_waiting_receive_is_woken),
         EACH(test_a_client_that_leaves_is_named_once),
         EACH(test_the_servers_last_message_arrives),
+        EACH(test_closing_sends_what_is_queued),
         EACH(test_a_dropped_client_is_silent),
         EACH(test_a_held_message_survives_sending_and_flushing),
         EACH(test_traffic_is_header_and_payload),
