@@ -102,6 +102,24 @@ static void uniform_marginals(void **state)
         }
 }
 
+/* 8 clients on 3 coordinates: which coordinate has only two owners is random too. */
+static void the_number_of_owners_is_random(void **state)
+{
+    (void)state;
+    unsigned owners[3];
+    double sum[3] = {0};
+    permk_ownership *o = create(PERMK_RULE_ROTATION, 8, 3, 11);
+    for (uint64_t r = 0; r < 9000; r++) {
+        ct_assert_ok(permk_ownership_draw(o, r, NULL), NULL);
+        check_cover(o, 8, 3, owners);
+        for (size_t j = 0; j < 3; j++)
+            sum[j] += owners[j];
+    }
+    for (size_t j = 0; j < 3; j++)
+        ct_assert_near(sum[j] / 9000, 8.0 / 3, 0, 0.03);
+    permk_ownership_destroy(o);
+}
+
 /* Chi-square of the bounded integers themselves. */
 static void bounded_integers_are_uniform(void **state)
 {
@@ -119,11 +137,11 @@ static void bounded_integers_are_uniform(void **state)
             chi += pow(count[i] - 1e5 / n, 2) / (1e5 / n);
         assert_true(chi < n - 1 + 5 * sqrt(2 * (n - 1)) + 5);
     }
-    // 2^32 mod n is large: without rejection the lower third would come twice as often
-    double low = 0;
+    // for n = 3 * 2^30 every third value would come twice as often without rejection
+    double third = 0;
     for (int i = 0; i < 30000; i++)
-        low += permk__stream_below(&s, 0xC0000000U) < 0x40000000U;
-    ct_assert_near(low, 10000, 0, 6 * sqrt(30000 * 2.0 / 9.0));
+        third += permk__stream_below(&s, 0xC0000000U) % 3 == 0;
+    ct_assert_near(third, 10000, 0, 6 * sqrt(30000 * 2.0 / 9.0));
     permk__stream_clear(&s);
 }
 
@@ -240,6 +258,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_coordinate_has_its_owners),
         cmocka_unit_test(uniform_marginals),
+        cmocka_unit_test(the_number_of_owners_is_random),
         cmocka_unit_test(bounded_integers_are_uniform),
         cmocka_unit_test(variance_is_that_of_the_paper),
         cmocka_unit_test(maps_are_reproducible),
