@@ -63,14 +63,14 @@ typedef struct permk_train_options {
     permk_cipher cipher; // default PERMK_AES_128_GCM
     double step;         // 0 (default): theoretical: 1/L for GD, 1/max L_i for PermK
     double tol;          // end when ||grad f||^2 < tol; 0 (default): after max_rounds only
-    uint64_t max_rounds; // default 10,000
+    uint64_t max_rounds; // default 10,000; sealed: at most 65,535, a limit of the keys
     uint64_t eval_every; // rounds from one exact evaluation to the next, at least 1 (default)
     uint64_t seed;       // of the ownership maps, known to all
-    const char
-        *problem_text;     // what the problem is, in words all clients must share ("quadratic d=8
-                           // seed=1"); compared and bound into the keys; borrowed, may be NULL
-    bool secret_ownership; // maps from the session's keys instead: different in every run
-    const permk_key *key;  // borrowed; a simulation may leave it NULL (a fresh one is drawn)
+    /* What the problem is, in words all clients must share ("quadratic d=8 seed=1"): compared, and
+     * bound into the keys. Borrowed, may be NULL. */
+    const char *problem_text;
+    bool secret_ownership;    // maps from the session's keys instead: different in every run
+    const permk_key *key;     // borrowed; a simulation may leave it NULL (a fresh one is drawn)
     const ct_stop_flag *stop; // borrowed, polled every round; may be NULL
     void (*on_round)(void *context, const permk_round *round); // may be NULL
     void *on_round_context;
