@@ -3,7 +3,8 @@
  * a temporary folder and reads it from the page cache: by a plain loop over bytes into memory that
  * is already there (what the reader is measured against), and by the reader, file to dataset and
  * free, with 1 and 2 threads, once for every instruction set. One JSON line each, median of the
- * repetitions. */
+ * repetitions. What one thread does is timed by its CPU time, which others on the machine disturb
+ * less; two threads by the wall clock. */
 #include <ctrain/cpu.h>
 #include <ctrain/dataset.h>
 #include <ctrain/file.h>
@@ -89,75 +90,107 @@ static void plain_read(plain *out, const char *p, const char *end)
     }
 }
 
-static int time_plain(const char *path, const ct_dataset *like, double *seconds)
+/* Arrays as large as those of `like`, already touched. */
+static int plain_create(plain *out, const ct_dataset *like)
 {
-    ct_file_view view;
-    ct_diag diag;
-    if (ct_file_view_open(&view, path, &diag) != CT_OK)
-        return fail(diag.text);
-    plain out = {.col = malloc(like->nnz * sizeof *out.col),
-                 .val = malloc(like->nnz * sizeof *out.val),
-                 .label = malloc(like->rows * sizeof *out.label),
-                 .row_end = malloc(like->rows * sizeof *out.row_end)};
-    int failed = out.col == NULL || out.val == NULL || out.label == NULL || out.row_end == NULL;
-    for (int i = -1; i < REPETITIONS && !failed; i++) { // the first touches the memory
-        double start = ct_time_s();
-        plain_read(&out, view.data, view.data + view.size_bytes);
-        if (i >= 0)
-            seconds[i] = ct_time_s() - start;
-        failed = out.nnz != like->nnz || memcmp(out.col, like->col, 4 * like->nnz) != 0;
-    }
-    free(out.col);
-    free(out.val);
-    free(out.label);
-    free(out.row_end);
-    ct_file_view_close(&view);
-    return failed ? fail("the plain loop cannot read this file") : 0;
+    *out = (plain){.col = malloc(like->nnz * sizeof *out->col),
+                   .val = malloc(like->nnz * sizeof *out->val),
+                   .label = malloc(like->rows * sizeof *out->label),
+                   .row_end = malloc(like->rows * sizeof *out->row_end)};
+    if (out->col == NULL || out->val == NULL || out->label == NULL || out->row_end == NULL)
+        return fail("out of memory");
+    memset(out->col, 1, like->nnz * sizeof *out->col);
+    memset(out->val, 1, like->nnz * sizeof *out->val);
+    memset(out->label, 1, like->rows * sizeof *out->label);
+    memset(out->row_end, 1, like->rows * sizeof *out->row_end);
+    return 0;
 }
 
-static int time_reader(const char *path, size_t threads, double *seconds)
+static void plain_destroy(plain *out)
+{
+    free(out->col);
+    free(out->val);
+    free(out->label);
+    free(out->row_end);
+}
+
+static double time_plain(plain *out, const ct_file_view *view)
+{
+    double start = ct_time_process_cpu_s();
+    plain_read(out, view->data, view->data + view->size_bytes);
+    return ct_time_process_cpu_s() - start;
+}
+
+/* From the path to the dataset and back to nothing; negative after a failure. */
+static double time_reader(const char *path, ct_pool *pool)
 {
     ct_libsvm_options opt = ct_libsvm_options_default();
+    ct_dataset *data;
     ct_diag diag;
-    if (ct_pool_create(&opt.pool, threads, &diag) != CT_OK)
-        return fail(diag.text);
-    int failed = 0;
-    for (int i = -1; i < REPETITIONS && !failed; i++) {
-        ct_dataset *data;
-        double start = ct_time_s();
-        if (ct_dataset_read_libsvm(&data, path, &opt, &diag) != CT_OK)
-            failed = fail(diag.text);
-        ct_dataset_destroy(data);
-        if (i >= 0)
-            seconds[i] = ct_time_s() - start;
+    opt.pool = pool;
+    double (*clock_s)(void) = pool == NULL ? ct_time_process_cpu_s : ct_time_s;
+    double start = clock_s();
+    if (ct_dataset_read_libsvm(&data, path, &opt, &diag) != CT_OK)
+        return -fail(diag.text);
+    ct_dataset_destroy(data);
+    return clock_s() - start;
+}
+
+static void print_result(const char *name, double bytes, size_t threads, double plain_s,
+                         double reader_s)
+{
+    printf("{\"bench\": \"dataset\", \"file\": \"%s\", \"bytes\": %.0f, \"simd\": \"%s\", "
+           "\"threads\": %zu, \"gb_per_s\": %.3f, \"plain_gb_per_s\": %.3f, \"ratio\": %.2f}\n",
+           name, bytes, ct_kernels_get()->name, threads, bytes / reader_s / 1e9,
+           bytes / plain_s / 1e9, plain_s / reader_s);
+}
+
+/* The contenders take turns, so that what else the machine does falls on all of them. */
+static int measure_with(const char *name, const char *path, const ct_file_view *view, plain *out,
+                        ct_pool *two)
+{
+    double plain_s[REPETITIONS], one_s[REPETITIONS], two_s[REPETITIONS];
+    for (int i = 0; i < REPETITIONS; i++) {
+        plain_s[i] = time_plain(out, view);
+        one_s[i] = time_reader(path, NULL);
+        two_s[i] = time_reader(path, two);
+        if (one_s[i] < 0 || two_s[i] < 0)
+            return 1;
     }
-    ct_pool_destroy(opt.pool);
-    return failed;
+    double plain_median = median(plain_s);
+    print_result(name, (double)view->size_bytes, 1, plain_median, median(one_s));
+    print_result(name, (double)view->size_bytes, 2, plain_median, median(two_s));
+    fflush(stdout);
+    return 0;
 }
 
 /* All measurements of one instruction set, in a process of its own: the choice is made once. */
-static int measure(const char *name, const char *path, double bytes)
+static int measure(const char *name, const char *path)
 {
-    double plain_seconds[REPETITIONS], seconds[REPETITIONS];
     ct_dataset *data;
+    ct_file_view view;
+    ct_pool *two;
     ct_diag diag;
-    if (ct_dataset_read_libsvm(&data, path, NULL, &diag) != CT_OK)
+    plain out;
+    if (ct_dataset_read_libsvm(&data, path, NULL, &diag) != CT_OK ||
+        ct_file_view_open(&view, path, &diag) != CT_OK || ct_pool_create(&two, 2, &diag) != CT_OK)
         return fail(diag.text);
-    int failed = time_plain(path, data, plain_seconds);
-    ct_dataset_destroy(data);
-    double plain_rate = bytes / median(plain_seconds) / 1e9;
-    for (size_t threads = 1; threads <= 2 && !failed; threads++) {
-        failed = time_reader(path, threads, seconds);
-        double rate = bytes / median(seconds) / 1e9;
-        printf("{\"bench\": \"dataset\", \"file\": \"%s\", \"bytes\": %.0f, \"simd\": \"%s\", "
-               "\"threads\": %zu, \"gb_per_s\": %.3f, \"plain_gb_per_s\": %.3f, \"ratio\": %.2f}\n",
-               name, bytes, ct_kernels_get()->name, threads, rate, plain_rate, rate / plain_rate);
+    int failed = plain_create(&out, data);
+    if (!failed) {
+        time_plain(&out, &view);
+        if (out.nnz != data->nnz || memcmp(out.col, data->col, data->nnz * sizeof *out.col) != 0)
+            failed = fail("the plain loop cannot read this file");
     }
-    fflush(stdout);
+    ct_dataset_destroy(data);
+    if (!failed)
+        failed = measure_with(name, path, &view, &out, two);
+    plain_destroy(&out);
+    ct_pool_destroy(two);
+    ct_file_view_close(&view);
     return failed;
 }
 
-static int repeat_file(const char *from, const char *to, double target, double *bytes)
+static int repeat_file(const char *from, const char *to, double target)
 {
     ct_file_view view;
     ct_file_writer *writer;
@@ -165,16 +198,16 @@ static int repeat_file(const char *from, const char *to, double target, double *
     if (ct_file_view_open(&view, from, &diag) != CT_OK ||
         ct_file_writer_open(&writer, to, &diag) != CT_OK)
         return fail(diag.text);
-    *bytes = 0.0;
+    double bytes = 0.0;
     do {
         ct_file_writer_write(writer, view.data, view.size_bytes);
-        *bytes += (double)view.size_bytes;
-    } while (*bytes < target && view.size_bytes > 0);
+        bytes += (double)view.size_bytes;
+    } while (bytes < target && view.size_bytes > 0);
     ct_file_view_close(&view);
     return ct_file_writer_commit(writer, &diag) == CT_OK ? 0 : fail(diag.text);
 }
 
-static int measure_all(const char *name, const char *path, double bytes)
+static int measure_all(const char *name, const char *path)
 {
     int failed = 0;
     for (int simd = CT_SIMD_SCALAR; simd <= (int)ct_cpu_simd() && !failed; simd++) {
@@ -183,7 +216,7 @@ static int measure_all(const char *name, const char *path, double bytes)
             return fail("cannot start a process");
         if (child == 0) {
             setenv("CT_SIMD", ct_simd_name((ct_simd)simd), 1);
-            _exit(measure(name, path, bytes));
+            _exit(measure(name, path));
         }
         int state = 0;
         failed = waitpid(child, &state, 0) != child || state != 0;
@@ -199,11 +232,11 @@ int main(int argc, char **argv)
     if (mkdtemp(folder) == NULL)
         return fail("cannot make a temporary folder");
     snprintf(path, sizeof path, "%s/repeated.libsvm", folder);
-    double bytes, target = 1e6 * (argc > 2 ? atof(argv[2]) : 100.0);
+    double target = 1e6 * (argc > 2 ? atof(argv[2]) : 100.0);
     const char *name = strrchr(argv[1], '/');
-    int failed = repeat_file(argv[1], path, target, &bytes);
+    int failed = repeat_file(argv[1], path, target);
     if (!failed)
-        failed = measure_all(name != NULL ? name + 1 : argv[1], path, bytes);
+        failed = measure_all(name != NULL ? name + 1 : argv[1], path);
     unlink(path);
     rmdir(folder);
     return failed;
