@@ -29,7 +29,8 @@ function(ctrain_set_simd_flags)
       set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS "-mavx2;-mfma;-mbmi;-mbmi2")
     elseif(file MATCHES "_avx512\\.c$")
       set_source_files_properties(${file} PROPERTIES
-        COMPILE_OPTIONS "-mavx512f;-mavx512dq;-mavx512bw;-mavx512vl;-mavx2;-mfma;-mbmi;-mbmi2;-mprefer-vector-width=512")
+        # gcc's intrinsics are macros at -O0, and their casts warn there
+        COMPILE_OPTIONS "-mavx512f;-mavx512dq;-mavx512bw;-mavx512vl;-mavx2;-mfma;-mbmi;-mbmi2;-mprefer-vector-width=512;$<$<CONFIG:Debug>:-Wno-sign-conversion>")
     endif()
   endforeach()
 endfunction()
