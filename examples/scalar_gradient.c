@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The value and the gradient of a small expression.
-#include <burtorch/tape.h>
+#include <burtorch/burtorch.h>
 #include <stdio.h>
 
 int main(void)
