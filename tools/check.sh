@@ -12,7 +12,7 @@ case ${1:-} in
 esac
 [ $# -gt 0 ] || set -- release
 
-packages=("${build_packages[@]}" g++ libcmocka-dev pkg-config xz-utils liblinear-tools python3-minimal)
+packages=("${build_packages[@]}" g++ libcmocka-dev pkg-config xz-utils liblinear-tools python3)
 [ "${CC:-gcc}" = gcc ] || packages+=("${CC}")
 case " $* " in *" fuzz "*) packages+=(clang libclang-rt-14-dev) ;; esac
 install_packages "${packages[@]}"
