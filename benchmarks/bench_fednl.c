@@ -106,16 +106,16 @@ static ct_status run_fednl(const ct_dataset *data, const fednl_options *opt, mea
                            size_t repetition, ct_diag *diag)
 {
     fednl_solver *solver;
-    fednl_report report;
+    fednl_result result;
     CT_TRY(fednl_solver_create(&solver, data, opt, diag));
     double begin = ct_time_s();
-    ct_status status = fednl_solver_run(solver, &report, diag);
+    ct_status status = fednl_solver_run(solver, &result, diag);
     if (status == CT_OK) {
         m->solve_s[repetition] = ct_time_s() - begin;
-        m->setup_s[repetition] = report.setup_seconds;
-        m->rounds = report.rounds;
-        m->f = report.f;
-        m->grad_norm = report.grad_norm;
+        m->setup_s[repetition] = result.seconds_setup;
+        m->rounds = result.rounds;
+        m->f = result.f;
+        m->grad_norm = result.grad_norm;
     }
     fednl_solver_destroy(solver);
     return status;

@@ -14,12 +14,12 @@ static ct_status train(const char *file, const char *model_path, ct_diag *diag)
     opt.lambda = 0.01;
     fednl_solver *solver = NULL;
     fednl_model *model = NULL;
-    fednl_report report;
+    fednl_result result;
     ct_status status = fednl_solver_create(&solver, data, &opt, diag);
     if (status == CT_OK)
-        status = fednl_solver_run(solver, &report, diag);
+        status = fednl_solver_run(solver, &result, diag);
     if (status == CT_OK) {
-        printf("%s, f = %.6f\n", fednl_status_name(report.status), report.f);
+        printf("%s, f = %.6f\n", fednl_outcome_name(result.outcome), result.f);
         status = fednl_solver_model(solver, &model);
     }
     if (status == CT_OK)

@@ -32,9 +32,9 @@ typedef struct training {
     ct_report *report;
     ct_dataset *data;
     fednl_solver *solver;
-    fednl_report result;
+    fednl_result result;
     fednl_round before; // the round before this one, for differences
-    double read_seconds;
+    double seconds_read;
     ct_status row_status; // of the first row of the report that failed
     bool saved;           // MODEL was written
 } training;
@@ -64,9 +64,9 @@ static void declare_columns(ct_report *report)
         [COLUMN_GRAD_NORM] = {"grad_norm", "‖∇f‖", ""},
         [COLUMN_SHIFT] = {"shift", "shift l", ""},
         [COLUMN_SECONDS] = {"seconds", "time", "s"},
-        [COLUMN_UP] = {"bytes_up", "sent to the server", "B"},
+        [COLUMN_UP] = {"bytes_up", "sent to the server by all clients", "B"},
         [COLUMN_UP_INDICES] = {"bytes_up_indices", "of it indices", "B"},
-        [COLUMN_DOWN] = {"bytes_down", "sent to the clients", "B"},
+        [COLUMN_DOWN] = {"bytes_down", "sent to all clients", "B"},
         [COLUMN_DERIVATIVES] = {"seconds_derivatives", "loss, gradient, Hessian", "s"},
         [COLUMN_COMPRESS] = {"seconds_compress", "compress", "s"},
         [COLUMN_AGGREGATE] = {"seconds_aggregate", "average", "s"},
@@ -123,7 +123,7 @@ static ct_status read_data(training *t, ct_diag *diag)
     if (status == CT_OK)
         status = ct_dataset_read_libsvm(&t->data, t->settings->file, &opt, diag);
     ct_pool_destroy(opt.pool);
-    t->read_seconds = ct_time_s() - begin;
+    t->seconds_read = ct_time_s() - begin;
     return status;
 }
 
@@ -158,19 +158,17 @@ static void on_round(void *context, const fednl_round *round)
 {
     training *t = context;
     char up[CLI_TEXT_SIZE];
-    cli_progress(
-        "round %zu  f %.9f  |grad f| %.2e  up %s", round->round, round->f, round->grad_norm,
-        cli_bytes_text(up, (double)(round->traffic.up_values + round->traffic.up_indices)));
+    cli_progress("round %zu  f %.9f  ||grad f|| %.2e  up %s", round->round, round->f,
+                 round->grad_norm, cli_bytes_text(up, (double)round->traffic.bytes_up));
     const fednl_phases *now = &round->phases, *then = &t->before.phases;
     const double row[COLUMNS] = {[COLUMN_ROUND] = (double)round->round,
                                  [COLUMN_F] = round->f,
                                  [COLUMN_GRAD_NORM] = round->grad_norm,
                                  [COLUMN_SHIFT] = round->shift,
-                                 [COLUMN_SECONDS] = round->seconds,
-                                 [COLUMN_UP] =
-                                     (double)(round->traffic.up_values + round->traffic.up_indices),
-                                 [COLUMN_UP_INDICES] = (double)round->traffic.up_indices,
-                                 [COLUMN_DOWN] = (double)round->traffic.down_values,
+                                 [COLUMN_SECONDS] = t->seconds_read + round->seconds,
+                                 [COLUMN_UP] = (double)round->traffic.bytes_up,
+                                 [COLUMN_UP_INDICES] = (double)round->traffic.bytes_up_indices,
+                                 [COLUMN_DOWN] = (double)round->traffic.bytes_down,
                                  [COLUMN_DERIVATIVES] = now->derivatives - then->derivatives,
                                  [COLUMN_COMPRESS] = now->compress - then->compress,
                                  [COLUMN_AGGREGATE] = now->aggregate - then->aggregate,
@@ -193,8 +191,8 @@ static ct_status create_solver(training *t, ct_diag *diag)
     opt.max_rounds = s->max_rounds;
     opt.time_limit_s = isnan(s->time_limit) ? 0.0 : s->time_limit;
     opt.threads = s->threads;
-    opt.log = on_round;
-    opt.log_context = t;
+    opt.on_round = on_round;
+    opt.on_round_context = t;
     opt.stop = cli_stop_flag();
     if (!fednl_algorithm_from_name(&opt.algorithm, s->algorithm) ||
         !fednl_compressor_from_name(&opt.compressor, s->compressor))
@@ -208,7 +206,7 @@ static ct_status create_solver(training *t, ct_diag *diag)
 
 static ct_status save_model(training *t, ct_diag *diag)
 {
-    if (t->settings->model == NULL || t->result.status == FEDNL_DIVERGED)
+    if (t->settings->model == NULL || t->result.outcome == FEDNL_DIVERGED)
         return CT_OK;
     fednl_model *model;
     CT_TRY(fednl_solver_model(t->solver, &model));
@@ -220,23 +218,27 @@ static ct_status save_model(training *t, ct_diag *diag)
 
 static void record_result(const training *t)
 {
-    const fednl_report *r = &t->result;
+    const fednl_result *r = &t->result;
     const struct {
         const char *key;
         double value;
     } numbers[] = {{"f", r->f},
                    {"grad_norm", r->grad_norm},
                    {"x_norm", r->x_norm},
-                   {"seconds", t->read_seconds + r->seconds},
-                   {"read_seconds", t->read_seconds},
-                   {"setup_seconds", r->setup_seconds}};
+                   {"seconds", t->seconds_read + r->seconds},
+                   {"seconds_read", t->seconds_read},
+                   {"seconds_setup", r->seconds_setup},
+                   {"seconds_derivatives", r->phases.derivatives},
+                   {"seconds_compress", r->phases.compress},
+                   {"seconds_aggregate", r->phases.aggregate},
+                   {"seconds_solve", r->phases.solve}};
     const struct {
         const char *key;
         uint64_t value;
     } integers[] = {{"rounds", r->rounds},
-                    {"bytes_up", r->traffic.up_values + r->traffic.up_indices},
-                    {"bytes_up_indices", r->traffic.up_indices},
-                    {"bytes_down", r->traffic.down_values},
+                    {"bytes_up", r->traffic.bytes_up},
+                    {"bytes_up_indices", r->traffic.bytes_up_indices},
+                    {"bytes_down", r->traffic.bytes_down},
                     {"rows", r->rows},
                     {"features", r->features},
                     {"dimension", r->dimension},
@@ -244,7 +246,7 @@ static void record_result(const training *t)
                     {"k", r->k},
                     {"pattern", r->pattern},
                     {"peak_memory_bytes", ct_peak_memory_bytes()}};
-    ct_report_string(t->report, CT_REPORT_RESULT, "status", fednl_status_name(r->status));
+    ct_report_string(t->report, CT_REPORT_RESULT, "status", fednl_outcome_name(r->outcome));
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         ct_report_number(t->report, CT_REPORT_RESULT, numbers[i].key, numbers[i].value);
     for (size_t i = 0; i < sizeof integers / sizeof *integers; i++)
@@ -255,24 +257,24 @@ static void record_result(const training *t)
 static void print_summary(const training *t)
 {
     const train_settings *s = t->settings;
-    const fednl_report *r = &t->result;
+    const fednl_result *r = &t->result;
     char up[CLI_TEXT_SIZE], down[CLI_TEXT_SIZE], time[CLI_TEXT_SIZE];
-    printf("data      %s: %zu rows, %zu features%s\n", s->file, r->rows, r->features,
+    printf("data        %s: %zu rows, %zu features%s\n", s->file, r->rows, r->features,
            s->intercept ? " and an intercept" : "");
-    printf("method    %s, %s, %zu %s, lambda %g\n", s->algorithm, s->compressor, r->clients,
+    printf("method      %s, %s, %zu %s, lambda %g\n", s->algorithm, s->compressor, r->clients,
            r->clients == 1 ? "client" : "clients", s->lambda);
-    printf("result    %s after %zu rounds, %s\n", fednl_status_name(r->status), r->rounds,
-           cli_seconds_text(time, t->read_seconds + r->seconds));
-    printf("f         %.15g\n|grad f|  %.3e\n", r->f, r->grad_norm);
-    printf("traffic   %s to the server, %s to the clients\n",
-           cli_bytes_text(up, (double)(r->traffic.up_values + r->traffic.up_indices)),
-           cli_bytes_text(down, (double)r->traffic.down_values));
+    printf("result      %s after %zu rounds, %s\n", fednl_outcome_name(r->outcome), r->rounds,
+           cli_seconds_text(time, t->seconds_read + r->seconds));
+    printf("f           %.15g\n||grad f||  %.3e\n", r->f, r->grad_norm);
+    printf("traffic     %s to the server, %s to the clients\n",
+           cli_bytes_text(up, (double)r->traffic.bytes_up),
+           cli_bytes_text(down, (double)r->traffic.bytes_down));
     if (t->saved)
-        printf("model     %s\n", s->model);
+        printf("model       %s\n", s->model);
     else if (s->model != NULL)
-        printf("model     not written: the iterates diverged (a larger --lambda helps)\n");
+        printf("model       not written: the iterates diverged (a larger --lambda helps)\n");
     if (s->report != NULL)
-        printf("report    %s\n", s->report);
+        printf("report      %s\n", s->report);
 }
 
 static ct_status train(training *t, const cli_command *command, ct_diag *diag)
@@ -298,17 +300,30 @@ static ct_status train(training *t, const cli_command *command, ct_diag *diag)
     return CT_OK;
 }
 
+/* Converged, or all rounds that were asked for when no tolerance was: 0. */
+static int exit_code(const training *t)
+{
+    switch (t->result.outcome) {
+    case FEDNL_CONVERGED:
+        return CLI_EXIT_OK;
+    case FEDNL_MAX_ROUNDS:
+        return t->settings->tol > 0.0 ? CLI_EXIT_NO_TOLERANCE : CLI_EXIT_OK;
+    case FEDNL_INTERRUPTED:
+        return cli_exit_code(CLI_EXIT_NO_TOLERANCE);
+    case FEDNL_TIME_LIMIT:
+    case FEDNL_DIVERGED:
+        break;
+    }
+    return CLI_EXIT_NO_TOLERANCE;
+}
+
 static int run_train(void *settings, const cli_command *command)
 {
     training t = {.settings = settings};
     ct_diag diag = {0};
     (void)cli_stop_flag(); // from here on a signal ends the rounds, not the process
     ct_status status = train(&t, command, &diag);
-    int code = status == CT_OK ? CLI_EXIT_OK : cli_fail(status, &diag);
-    if (status == CT_OK && t.result.status == FEDNL_INTERRUPTED)
-        code = cli_exit_code(CLI_EXIT_NO_TOLERANCE);
-    else if (status == CT_OK && t.result.status != FEDNL_CONVERGED)
-        code = CLI_EXIT_NO_TOLERANCE;
+    int code = status == CT_OK ? exit_code(&t) : cli_fail(status, &diag);
     fednl_solver_destroy(t.solver);
     ct_dataset_destroy(t.data);
     ct_report_destroy(t.report);
@@ -525,7 +540,7 @@ static const cli_option train_options[] = {
      .min = 0,
      .max = INFINITY,
      .group = "Stopping",
-     .help = "Stop when ||grad f|| (not its square) is at most X"},
+     .help = "Stop when ||grad f|| (not its square) is at most X; 0: run to --max-rounds"},
     {.name = "max-rounds",
      .type = CLI_COUNT,
      .offset = TRAIN(max_rounds),

@@ -75,10 +75,12 @@ has wide.model "nr_feature 70"
 
 # ---- other endings ----
 code 3 train --json --max-rounds 2 data short.model
-json out 'o["status"] == "max-rounds" and o["rounds"] == 2'
+json out 'o["status"] == "max_rounds" and o["rounds"] == 2'
 [ -s short.model ] || fail "the model of an unfinished run is not there"
+code 0 train --json --tol 0 --max-rounds 2 data # no tolerance: all that was asked for is done
+json out 'o["status"] == "max_rounds" and o["rounds"] == 2'
 code 3 train --json --tol 0 --max-rounds 1000000000 --time-limit 0.2 data
-json out 'o["status"] == "time-limit"'
+json out 'o["status"] == "time_limit"'
 
 interrupt() { # interrupt SIGNAL CODE: the round is finished, everything asked for is written
   rm -f i.model i.csv i.jsonl

@@ -88,20 +88,20 @@ static void solve_and_certify(const reference *r, size_t clients, fednl_compress
     opt.clients = clients;
     opt.compressor = compressor;
     fednl_solver *solver;
-    fednl_report report;
+    fednl_result result;
     ct_diag diag = {0};
     ct_assert_ok(fednl_solver_create(&solver, data, &opt, &diag), &diag);
-    ct_assert_ok(fednl_solver_run(solver, &report, &diag), &diag);
-    assert_int_equal(report.status, FEDNL_CONVERGED);
+    ct_assert_ok(fednl_solver_run(solver, &result, &diag), &diag);
+    assert_int_equal(result.outcome, FEDNL_CONVERGED);
     double f, grad_norm;
-    certify(path, fednl_solver_x(solver), report.dimension, opt.lambda, &f, &grad_norm);
+    certify(path, fednl_solver_x(solver), result.dimension, opt.lambda, &f, &grad_norm);
     ct_assert_near(f, r->f, 0.0, 1e-13);
     assert_true(grad_norm <= opt.tol);
-    ct_assert_near(report.f, f, 1e-13, 0.0);
-    ct_assert_near(report.grad_norm, grad_norm, 1e-6, 1e-14);
-    ct_assert_near(report.x_norm, r->x_norm, 3e-7, 0.0); // grad_norm / lambda is what x may be off
+    ct_assert_near(result.f, f, 1e-13, 0.0);
+    ct_assert_near(result.grad_norm, grad_norm, 1e-6, 1e-14);
+    ct_assert_near(result.x_norm, r->x_norm, 3e-7, 0.0); // grad_norm / lambda is what x may be off
     print_message("%s, %zu clients, %s: %zu rounds, f %.15g, certified ||grad f|| %.2e\n", r->name,
-                  clients, fednl_compressor_name(compressor), report.rounds, f, grad_norm);
+                  clients, fednl_compressor_name(compressor), result.rounds, f, grad_norm);
     fednl_solver_destroy(solver);
     ct_dataset_destroy(data);
 }
@@ -185,15 +185,15 @@ static void check_prototype_split(const reference *r)
     fednl_options opt = fednl_options_default();
     opt.clients = 142;
     opt.shuffle = false;
-    opt.log = keep_first_norm;
-    opt.log_context = &norm_at_zero;
+    opt.on_round = keep_first_norm;
+    opt.on_round_context = &norm_at_zero;
     fednl_solver *solver;
-    fednl_report report;
+    fednl_result result;
     ct_diag diag = {0};
     ct_assert_ok(fednl_solver_create(&solver, taken, &opt, &diag), &diag);
-    ct_assert_ok(fednl_solver_run(solver, &report, &diag), &diag);
-    ct_assert_near(report.f, r->f_142, 0.0, 1e-13);
-    ct_assert_near(report.x_norm, r->x_norm_142, 1e-9, 0.0);
+    ct_assert_ok(fednl_solver_run(solver, &result, &diag), &diag);
+    ct_assert_near(result.f, r->f_142, 0.0, 1e-13);
+    ct_assert_near(result.x_norm, r->x_norm_142, 1e-9, 0.0);
     ct_assert_near(norm_at_zero, r->grad_norm_at_zero_142, 0.0, 1e-12);
     fednl_solver_destroy(solver);
     ct_dataset_destroy(taken);

@@ -32,12 +32,12 @@ static fednl_solver *create(const ct_dataset *data, const fednl_options *opt)
     return solver;
 }
 
-static fednl_report run(fednl_solver *solver)
+static fednl_result run(fednl_solver *solver)
 {
-    fednl_report report;
+    fednl_result result;
     ct_diag diag = {0};
-    ct_assert_ok(fednl_solver_run(solver, &report, &diag), &diag);
-    return report;
+    ct_assert_ok(fednl_solver_run(solver, &result, &diag), &diag);
+    return result;
 }
 
 /* ---- Against Newton's method ---- */
@@ -117,9 +117,9 @@ static void test_identity_is_newton(void **state)
         fednl_solver *solver = create(data, &opt);
         double x[13] = {0};
         for (size_t round = 1; round <= 4; round++) {
-            fednl_report report = run(solver);
-            assert_int_equal(report.status, FEDNL_MAX_ROUNDS);
-            assert_int_equal(report.rounds, round);
+            fednl_result result = run(solver);
+            assert_int_equal(result.outcome, FEDNL_MAX_ROUNDS);
+            assert_int_equal(result.rounds, round);
             newton_step(data, opt.lambda, x);
             ct_assert_array_near(fednl_solver_x(solver), x, 13, 1e-10, 1e-11);
         }
@@ -142,7 +142,7 @@ static void remember(void *context, const fednl_round *round)
     h->values[0][h->n] = round->f;
     h->values[1][h->n] = round->grad_norm;
     h->values[2][h->n] = round->shift;
-    h->values[3][h->n++] = (double)(round->traffic.up_values + round->traffic.up_indices);
+    h->values[3][h->n++] = (double)round->traffic.bytes_up;
 }
 
 static void test_threads_do_not_change_a_bit(void **state)
@@ -159,10 +159,10 @@ static void test_threads_do_not_change_a_bit(void **state)
             opt.compressor = (fednl_compressor)compressor;
             opt.k = 60;
             opt.threads = threads;
-            opt.log = remember;
-            opt.log_context = &of[threads - 1];
+            opt.on_round = remember;
+            opt.on_round_context = &of[threads - 1];
             fednl_solver *solver = create(data, &opt);
-            assert_int_equal(run(solver).status, FEDNL_CONVERGED);
+            assert_int_equal(run(solver).outcome, FEDNL_CONVERGED);
             memcpy(x[threads - 1], fednl_solver_x(solver), sizeof x[0]);
             fednl_solver_destroy(solver);
         }
@@ -192,10 +192,10 @@ static void test_optimum_does_not_depend_on_the_split(void **state)
         opt.seed = i;
         opt.tol = 1e-13;
         fednl_solver *solver = create(data, &opt);
-        fednl_report report = run(solver);
-        assert_int_equal(report.status, FEDNL_CONVERGED);
-        assert_int_equal(report.clients, clients[i]);
-        assert_true(report.grad_norm <= 2e-13);
+        fednl_result result = run(solver);
+        assert_int_equal(result.outcome, FEDNL_CONVERGED);
+        assert_int_equal(result.clients, clients[i]);
+        assert_true(result.grad_norm <= 2e-13);
         ct_assert_array_near(fednl_solver_x(solver), x, 21, 1e-9, 1e-9);
         fednl_solver_destroy(solver);
     }
@@ -215,19 +215,19 @@ static void test_traffic_is_counted(void **state)
     opt.tol = 0.0;
     opt.max_rounds = 0;
     fednl_solver *solver = create(data, &opt);
-    fednl_report start = run(solver);
+    fednl_result start = run(solver);
     uint64_t scalars = 3 * 8 * (10 + 2);
-    assert_int_equal(start.traffic.down_values, 3 * 8 * 10);
-    assert_true(start.traffic.up_values + start.traffic.up_indices <= scalars + 3 * 8 * 55);
-    fednl_report next = run(solver); // at the same x: nothing new but the vectors
-    assert_int_equal(next.traffic.up_values - start.traffic.up_values, scalars);
+    assert_int_equal(start.traffic.bytes_down, 3 * 8 * 10);
+    assert_true(start.traffic.bytes_up <= scalars + 3 * 8 * 55);
+    fednl_result next = run(solver); // at the same x: nothing new but the vectors
+    assert_int_equal(next.traffic.bytes_up - start.traffic.bytes_up, scalars);
     fednl_solver_destroy(solver);
     opt.max_rounds = 1;
     solver = create(data, &opt);
     next = run(solver);
-    assert_int_equal(next.traffic.up_values - start.traffic.up_values, scalars + 3 * 8 * 5);
-    assert_int_equal(next.traffic.up_indices - start.traffic.up_indices, 3 * 4 * 5);
-    assert_int_equal(next.traffic.down_values, 2 * 3 * 8 * 10);
+    assert_int_equal(next.traffic.bytes_up - start.traffic.bytes_up, scalars + 3 * (8 + 4) * 5);
+    assert_int_equal(next.traffic.bytes_up_indices - start.traffic.bytes_up_indices, 3 * 4 * 5);
+    assert_int_equal(next.traffic.bytes_down, 2 * 3 * 8 * 10);
     fednl_solver_destroy(solver);
     ct_dataset_destroy(data);
 }
@@ -243,16 +243,16 @@ static void test_stop_flag_and_time_limit(void **state)
     fednl_options opt = fednl_options_default();
     opt.stop = &stop;
     fednl_solver *solver = create(data, &opt);
-    fednl_report report = run(solver);
-    assert_int_equal(report.status, FEDNL_INTERRUPTED);
-    assert_int_equal(report.rounds, 0);
+    fednl_result result = run(solver);
+    assert_int_equal(result.outcome, FEDNL_INTERRUPTED);
+    assert_int_equal(result.rounds, 0);
     atomic_store(&stop, false);
-    assert_int_equal(run(solver).status, FEDNL_CONVERGED); // goes on
+    assert_int_equal(run(solver).outcome, FEDNL_CONVERGED); // goes on
     fednl_solver_destroy(solver);
     opt.tol = 0.0;
     opt.time_limit_s = 1e-9;
     solver = create(data, &opt);
-    assert_int_equal(run(solver).status, FEDNL_TIME_LIMIT);
+    assert_int_equal(run(solver).outcome, FEDNL_TIME_LIMIT);
     fednl_solver_destroy(solver);
     ct_dataset_destroy(data);
 }
@@ -291,13 +291,13 @@ static void test_separable_data(void **state)
         opt.tol = 1e-13;
         opt.max_rounds = 200;
         fednl_solver *solver = create(data, &opt);
-        fednl_report report;
+        fednl_result result;
         ct_diag diag = {0};
-        ct_status status = fednl_solver_run(solver, &report, &diag);
+        ct_status status = fednl_solver_run(solver, &result, &diag);
         for (size_t c = 0; c < 3; c++)
             assert_true(isfinite(fednl_solver_x(solver)[c]));
         if (lambdas[i] >= 1e-3)
-            assert_int_equal(report.status, FEDNL_CONVERGED);
+            assert_int_equal(result.outcome, FEDNL_CONVERGED);
         if (status != CT_OK)
             ct_assert_contains(diag.text, "positive definite");
         fednl_solver_destroy(solver);
@@ -314,9 +314,9 @@ static void test_lambda_zero(void **state)
     fednl_options opt = fednl_options_default();
     opt.lambda = 0.0;
     fednl_solver *solver = create(data, &opt);
-    fednl_report report;
+    fednl_result result;
     ct_diag diag = {0};
-    ct_assert_status(fednl_solver_run(solver, &report, &diag), FEDNL_EFACTOR, &diag);
+    ct_assert_status(fednl_solver_run(solver, &result, &diag), FEDNL_EFACTOR, &diag);
     ct_assert_contains(diag.text, "lambda");
     fednl_solver_destroy(solver);
     ct_dataset_destroy(data);
@@ -324,7 +324,7 @@ static void test_lambda_zero(void **state)
     const double mixed[] = {2, 1, 1, 2, 2, 1};
     data = from_rows(6, 1, regular, mixed);
     solver = create(data, &opt);
-    assert_int_equal(run(solver).status, FEDNL_CONVERGED);
+    assert_int_equal(run(solver).outcome, FEDNL_CONVERGED);
     fednl_solver_destroy(solver);
     ct_dataset_destroy(data);
 }
@@ -336,9 +336,9 @@ static void test_overflow_is_divergence(void **state)
     const double rows[] = {1e200, -1e200, 1e200, 1e200}, label[] = {1, -1, 1, 0};
     ct_dataset *data = from_rows(2, 2, rows, label);
     fednl_solver *solver = create(data, NULL);
-    fednl_report report = {0};
-    ct_status status = fednl_solver_run(solver, &report, NULL);
-    assert_true(status == FEDNL_EFACTOR || report.status == FEDNL_DIVERGED);
+    fednl_result result = {0};
+    ct_status status = fednl_solver_run(solver, &result, NULL);
+    assert_true(status == FEDNL_EFACTOR || result.outcome == FEDNL_DIVERGED);
     for (size_t c = 0; c < 3; c++)
         assert_true(isfinite(fednl_solver_x(solver)[c]));
     fednl_solver_destroy(solver);
@@ -435,9 +435,9 @@ static void test_every_allocation_may_fail(void **state)
         ct_diag diag = {0};
         ct_test_fail_allocation(k);
         ct_status status = fednl_solver_create(&solver, data, &opt, &diag);
-        fednl_report report;
+        fednl_result result;
         if (status == CT_OK)
-            status = fednl_solver_run(solver, &report, &diag);
+            status = fednl_solver_run(solver, &result, &diag);
         if (status == CT_OK)
             status = fednl_solver_model(solver, &model);
         bool failed = ct_test_fail_allocation(0);
@@ -464,8 +464,8 @@ static void test_names(void **state)
     assert_true(fednl_algorithm_from_name(&algorithm, "fednl"));
     assert_string_equal(fednl_algorithm_name(algorithm), "fednl");
     assert_false(fednl_algorithm_from_name(&algorithm, "newton"));
-    assert_string_equal(fednl_status_name(FEDNL_DIVERGED), "diverged");
-    assert_string_equal(fednl_status_name((fednl_status)99), "unknown");
+    assert_string_equal(fednl_outcome_name(FEDNL_DIVERGED), "diverged");
+    assert_string_equal(fednl_outcome_name((fednl_outcome)99), "unknown");
 }
 
 int main(void)

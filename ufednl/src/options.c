@@ -19,9 +19,9 @@ fednl_options fednl_options_default(void)
 static const char *const algorithms[] = {[FEDNL_ALGORITHM_FEDNL] = "fednl"};
 static const char *const compressors[] = {
     [FEDNL_COMPRESSOR_IDENTITY] = "identity", [FEDNL_COMPRESSOR_TOPK] = "topk"};
-static const char *const statuses[] = {
-    [FEDNL_CONVERGED] = "converged",   [FEDNL_MAX_ROUNDS] = "max-rounds",
-    [FEDNL_TIME_LIMIT] = "time-limit", [FEDNL_INTERRUPTED] = "interrupted",
+static const char *const outcomes[] = {
+    [FEDNL_CONVERGED] = "converged",   [FEDNL_MAX_ROUNDS] = "max_rounds",
+    [FEDNL_TIME_LIMIT] = "time_limit", [FEDNL_INTERRUPTED] = "interrupted",
     [FEDNL_DIVERGED] = "diverged",
 };
 
@@ -53,9 +53,9 @@ const char *fednl_compressor_name(fednl_compressor compressor)
     return name_of(compressors, COUNT(compressors), (size_t)compressor);
 }
 
-const char *fednl_status_name(fednl_status status)
+const char *fednl_outcome_name(fednl_outcome outcome)
 {
-    return name_of(statuses, COUNT(statuses), (size_t)status);
+    return name_of(outcomes, COUNT(outcomes), (size_t)outcome);
 }
 
 bool fednl_algorithm_from_name(fednl_algorithm *out, const char *name)

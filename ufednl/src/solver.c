@@ -31,9 +31,9 @@ static void count_traffic(fednl_solver *s, const fednl__client *client, const fe
     } else if (reply->index != client->position) {
         indices = entries;
     }
-    s->traffic.down_values += 8 * d;
-    s->traffic.up_values += 8 * (d + 2 + entries);
-    s->traffic.up_indices += 4 * indices;
+    s->traffic.bytes_down += 8 * d;
+    s->traffic.bytes_up += 8 * (d + 2 + entries) + 4 * indices;
+    s->traffic.bytes_up_indices += 4 * indices;
 }
 
 /* Evaluate at x: afterwards the server holds f, g and what the clients learnt. */
@@ -67,9 +67,9 @@ static fednl_phases phases(const fednl_solver *s)
     return p;
 }
 
-static void log_round(const fednl_solver *s)
+static void report_round(const fednl_solver *s)
 {
-    if (s->opt.log == NULL)
+    if (s->opt.on_round == NULL)
         return;
     fednl_round round = {.round = s->rounds,
                          .f = s->master.f,
@@ -78,7 +78,7 @@ static void log_round(const fednl_solver *s)
                          .seconds = ct_time_s() - s->created_s,
                          .traffic = s->traffic,
                          .phases = phases(s)};
-    s->opt.log(s->opt.log_context, &round);
+    s->opt.on_round(s->opt.on_round_context, &round);
 }
 
 static bool diverged(const fednl_solver *s)
@@ -89,70 +89,71 @@ static bool diverged(const fednl_solver *s)
 }
 
 /* Whether the run ends at the current iterate, and how. */
-static bool ended(const fednl_solver *s, size_t last_round, double deadline_s, fednl_status *status)
+static bool ended(const fednl_solver *s, size_t last_round, double deadline_s,
+                  fednl_outcome *outcome)
 {
     if (diverged(s))
-        *status = FEDNL_DIVERGED;
+        *outcome = FEDNL_DIVERGED;
     else if (s->master.grad_norm <= s->opt.tol)
-        *status = FEDNL_CONVERGED;
+        *outcome = FEDNL_CONVERGED;
     else if (s->opt.stop != NULL && atomic_load(s->opt.stop))
-        *status = FEDNL_INTERRUPTED;
+        *outcome = FEDNL_INTERRUPTED;
     else if (s->rounds >= last_round)
-        *status = FEDNL_MAX_ROUNDS;
+        *outcome = FEDNL_MAX_ROUNDS;
     else if (ct_time_s() >= deadline_s)
-        *status = FEDNL_TIME_LIMIT;
+        *outcome = FEDNL_TIME_LIMIT;
     else
         return false;
     return true;
 }
 
-static void fill_report(const fednl_solver *s, fednl_status status, fednl_report *report)
+static void fill_result(const fednl_solver *s, fednl_outcome outcome, fednl_result *result)
 {
     double *g = s->master.step; // the last step is not needed any more
-    *report = (fednl_report){.status = status,
+    *result = (fednl_result){.outcome = outcome,
                              .rounds = s->rounds,
                              .rows = s->data->rows,
                              .features = s->data->cols,
                              .clients = s->n_clients,
                              .dimension = s->dimension,
                              .k = s->compressor.k,
-                             .setup_seconds = s->setup_s,
+                             .seconds_setup = s->setup_s,
                              .traffic = s->traffic,
                              .phases = phases(s)};
-    report->f = fednl_objective(s->data, s->sign, s->opt.lambda, s->opt.intercept, s->master.x, g);
+    result->f = fednl_objective(s->data, s->sign, s->opt.lambda, s->opt.intercept, s->master.x, g);
     double g_squared = 0.0, x_squared = 0.0;
     for (size_t c = 0; c < s->dimension; c++) {
         g_squared += g[c] * g[c];
         x_squared += s->master.x[c] * s->master.x[c];
     }
-    report->grad_norm = sqrt(g_squared);
-    report->x_norm = sqrt(x_squared);
+    result->grad_norm = sqrt(g_squared);
+    result->x_norm = sqrt(x_squared);
     for (size_t i = 0; i < s->n_clients; i++)
-        report->pattern += s->clients[i].pattern;
-    report->seconds = ct_time_s() - s->created_s;
+        result->pattern += s->clients[i].pattern;
+    result->seconds = ct_time_s() - s->created_s;
 }
 
-ct_status fednl_solver_run(fednl_solver *solver, fednl_report *report, ct_diag *diag)
+ct_status fednl_solver_run(fednl_solver *solver, fednl_result *result, ct_diag *diag)
 {
     fednl_solver *s = solver;
     size_t last_round = s->rounds + s->opt.max_rounds;
     if (last_round < s->rounds)
         last_round = SIZE_MAX;
     double deadline_s = s->opt.time_limit_s > 0.0 ? ct_time_s() + s->opt.time_limit_s : INFINITY;
-    fednl_status status;
+    fednl_outcome outcome;
     for (;;) {
         evaluate(s);
-        log_round(s);
-        if (ended(s, last_round, deadline_s, &status))
+        report_round(s);
+        if (ended(s, last_round, deadline_s, &outcome))
             break;
         double begin = ct_time_s();
         CT_TRY(fednl__master_step(&s->master, diag));
         s->solve_s += ct_time_s() - begin;
         s->rounds++;
     }
-    if (status == FEDNL_DIVERGED)
+    if (outcome == FEDNL_DIVERGED)
         memcpy(s->master.x, s->best_x, s->dimension * sizeof *s->best_x);
-    fill_report(s, status, report);
+    fill_result(s, outcome, result);
     return CT_OK;
 }
 

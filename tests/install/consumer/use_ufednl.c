@@ -14,18 +14,18 @@ int main(void)
     fednl_solver *solver = NULL;
     fednl_options options = fednl_options_default();
     options.clients = 2;
-    fednl_report report = {0};
+    fednl_result result = {0};
     ct_status status = ct_dataset_from_csr(&data, 4, 2, row_start, col, val, label, &diag);
     if (status == CT_OK)
         status = fednl_solver_create(&solver, data, &options, &diag);
     if (status == CT_OK)
-        status = fednl_solver_run(solver, &report, &diag);
+        status = fednl_solver_run(solver, &result, &diag);
     if (status != CT_OK)
         fprintf(stderr, "%s: %s\n", ct_status_text(status), diag.text);
     else
-        printf("%s: f = %.12g, |grad f| = %.1e\n", fednl_status_name(report.status), report.f,
-               report.grad_norm);
+        printf("%s: f = %.12g, ||grad f|| = %.1e\n", fednl_outcome_name(result.outcome), result.f,
+               result.grad_norm);
     fednl_solver_destroy(solver);
     ct_dataset_destroy(data);
-    return status == CT_OK && report.status == FEDNL_CONVERGED ? 0 : 1;
+    return status == CT_OK && result.outcome == FEDNL_CONVERGED ? 0 : 1;
 }

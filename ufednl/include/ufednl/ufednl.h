@@ -31,7 +31,7 @@
  *     fednl_options opt = fednl_options_default();
  *     opt.clients = 142;
  *     fednl_solver_create(&solver, data, &opt, &diag);
- *     fednl_solver_run(solver, &report, &diag);
+ *     fednl_solver_run(solver, &result, &diag);
  *     fednl_solver_model(solver, &model);
  *     fednl_model_save(model, "a9a.model", &diag);
  *
@@ -77,12 +77,14 @@ typedef struct fednl_phases {
     double solve;       // factorisation and step
 } fednl_phases;
 
-/* What crosses between server and clients, in bytes: 8 a value, 4 an index, 8 each for a client's
- * loss and norm; no framing. Up: gradient, loss, norm, and the compressed difference; at the start
- * each client's Hessian once, on its pattern (values and indices) or as a whole triangle (values),
- * whichever is less. Down: the iterate, to each client. */
+/* Bytes that cross between the server and all clients together: 8 a value, 4 an index, 8 each for a
+ * client's loss and norm; no framing. Up, to the server: gradient, loss, norm, and the compressed
+ * difference; at the start each client's Hessian once, on its pattern (values and indices) or as a
+ * whole triangle (values), whichever is less. Down: the iterate, to each client. */
 typedef struct fednl_traffic {
-    uint64_t up_values, up_indices, down_values;
+    uint64_t bytes_up;         // indices included
+    uint64_t bytes_up_indices; // of them indices
+    uint64_t bytes_down;
 } fednl_traffic;
 
 /* The state at the end of a round. Round r evaluates at x^r and then steps; round 0 is the start,
@@ -97,7 +99,7 @@ typedef struct fednl_round {
     fednl_phases phases;
 } fednl_round;
 
-typedef void fednl_log_fn(void *context, const fednl_round *round);
+typedef void fednl_round_fn(void *context, const fednl_round *round);
 
 typedef struct fednl_options {
     double lambda;  // >= 0, default 1e-3. 0 is allowed where the Hessian is positive definite
@@ -107,31 +109,31 @@ typedef struct fednl_options {
     uint64_t seed;  // of the shuffle; default 1
     fednl_algorithm algorithm;
     fednl_compressor compressor;
-    size_t k;            // for TopK: 1 … N; 0 (default): 8 d, or N if that is less
-    double tol;          // stop at ||grad f|| <= tol; default 1e-9
-    size_t max_rounds;   // steps at most; default 1000
-    double time_limit_s; // seconds of fednl_solver_run; 0 (default): none
-    size_t threads;      // default 1; 0: one a processor. Results do not depend on it
-    fednl_log_fn *log;   // called after every round by the thread that runs the solver; NULL: not
-    void *log_context;   // handed to log
+    size_t k;                 // for TopK: 1 … N; 0 (default): 8 d, or N if that is less
+    double tol;               // stop at ||grad f|| <= tol; default 1e-9
+    size_t max_rounds;        // steps at most; default 1000
+    double time_limit_s;      // seconds of fednl_solver_run; 0 (default): none
+    size_t threads;           // default 1; 0: one a processor. Results do not depend on it
+    fednl_round_fn *on_round; // called every round by the thread that runs the solver; may be NULL
+    void *on_round_context;   // handed to on_round
     const ct_stop_flag *stop; // borrowed until destroy; polled every round; NULL: never
 } fednl_options;
 fednl_options fednl_options_default(void);
 
 /* How a run ended. */
-typedef enum fednl_status {
+typedef enum fednl_outcome {
     FEDNL_CONVERGED,   // ||grad f|| <= tol
-    FEDNL_MAX_ROUNDS,  //
-    FEDNL_TIME_LIMIT,  //
+    FEDNL_MAX_ROUNDS,  // max_rounds steps were taken
+    FEDNL_TIME_LIMIT,  // time_limit_s has passed
     FEDNL_INTERRUPTED, // the stop flag was raised
     FEDNL_DIVERGED     // f or its gradient grew beyond bounds or was no number; the model is the
                        // iterate of smallest gradient
-} fednl_status;
-/* "converged", "max-rounds", "time-limit", "interrupted", "diverged". */
-const char *fednl_status_name(fednl_status status);
+} fednl_outcome;
+/* "converged", "max_rounds", "time_limit", "interrupted", "diverged". */
+const char *fednl_outcome_name(fednl_outcome status);
 
-typedef struct fednl_report {
-    fednl_status status;
+typedef struct fednl_result {
+    fednl_outcome outcome;
     double f;         // f and ||grad f|| at the model's weights, recomputed from the rows of the
     double grad_norm; //   data set in their order, not from the clients' sums: a certificate
     double x_norm;    // ||x||
@@ -141,10 +143,10 @@ typedef struct fednl_report {
     size_t k;             // entries a client sends a round at most
     size_t pattern;       // non-zero entries of the clients' Hessian triangles, summed over clients
     double seconds;       // since the solver was created
-    double setup_seconds; // of them in fednl_solver_create
+    double seconds_setup; // of them in fednl_solver_create
     fednl_traffic traffic;
     fednl_phases phases;
-} fednl_report;
+} fednl_result;
 
 typedef struct fednl_solver fednl_solver;
 
@@ -157,10 +159,10 @@ CT_MUST_USE ct_status fednl_solver_create(fednl_solver **out, const ct_dataset *
                                           const fednl_options *opt, ct_diag *diag);
 void fednl_solver_destroy(fednl_solver *solver);
 
-/* Iterate until one of the endings of fednl_status. A second call goes on where the first ended,
+/* Iterate until one of the endings of fednl_outcome. A second call goes on where the first ended,
  * with max_rounds more. FEDNL_EFACTOR: the Hessian estimate is not positive definite (lambda = 0);
- * report is not filled. */
-CT_MUST_USE ct_status fednl_solver_run(fednl_solver *solver, fednl_report *report, ct_diag *diag);
+ * result is not filled. */
+CT_MUST_USE ct_status fednl_solver_run(fednl_solver *solver, fednl_result *result, ct_diag *diag);
 
 /* The weights x (d): features in order, the intercept last. Borrowed until the next run or destroy.
  */
