@@ -25,7 +25,7 @@ typedef struct train_settings {
     size_t max_rounds, eval_every;
     uint64_t seed;
     bool secret_ownership;
-    const char *report, *jsonl, *csv, *model;
+    const char *report, *jsonl, *csv, *model_out;
     bool json, quiet;
     // client only
     double id;
@@ -46,7 +46,7 @@ typedef struct training {
     char problem_text[200];
     permk_train_options options;
     permk_result result;
-    double begin, generate_seconds;
+    double begin, seconds_generate;
     ct_status row_status; // of the first row of the report that failed
     bool saved;           // the model was written
 } training;
@@ -60,8 +60,8 @@ static void declare_report(ct_report *report)
         [COLUMN_F] = {"f", "loss f", ""},
         [COLUMN_NORM] = {"grad_norm_squared", "‖∇f‖²", ""},
         [COLUMN_SECONDS] = {"seconds", "time", "s"},
-        [COLUMN_UP] = {"bytes_up", "sent by one client", "B"},
-        [COLUMN_DOWN] = {"bytes_down", "received by one client", "B"}};
+        [COLUMN_UP] = {"client_bytes_up", "sent by one client", "B"},
+        [COLUMN_DOWN] = {"client_bytes_down", "received by one client", "B"}};
     static const size_t f[] = {COLUMN_F}, norm[] = {COLUMN_NORM};
     static const size_t bytes[] = {COLUMN_UP, COLUMN_DOWN};
     for (size_t c = 0; c < COLUMNS; c++)
@@ -97,10 +97,10 @@ static ct_status open_outputs(training *t, const cli_command *command, ct_diag *
     CT_TRY(ct_report_open_jsonl(t->report, s->jsonl, diag));
     CT_TRY(ct_report_open_csv(t->report, s->csv, diag));
     CT_TRY(ct_report_open_html(t->report, s->report, diag));
-    if (s->model == NULL)
+    if (s->model_out == NULL)
         return CT_OK;
     ct_file_writer *probe;
-    CT_TRY(ct_file_writer_open(&probe, s->model, diag));
+    CT_TRY(ct_file_writer_open(&probe, s->model_out, diag));
     ct_file_writer_abort(probe);
     return CT_OK;
 }
@@ -109,13 +109,15 @@ static void on_round(void *context, const permk_round *round)
 {
     training *t = context;
     char up[CLI_TEXT_SIZE], down[CLI_TEXT_SIZE];
-    cli_progress("round %" PRIu64 "  |grad f|^2 %.2e  up %s  down %s", round->round + 1,
-                 round->grad_norm_squared, cli_bytes_text(up, (double)round->bytes_up),
-                 cli_bytes_text(down, (double)round->bytes_down));
-    const double row[COLUMNS] = {
-        [COLUMN_ROUND] = (double)round->round,    [COLUMN_F] = round->loss,
-        [COLUMN_NORM] = round->grad_norm_squared, [COLUMN_SECONDS] = ct_time_s() - t->begin,
-        [COLUMN_UP] = (double)round->bytes_up,    [COLUMN_DOWN] = (double)round->bytes_down};
+    cli_progress("round %" PRIu64 "  ||grad f||^2 %.2e  one client: up %s  down %s", round->round,
+                 round->grad_norm_squared, cli_bytes_text(up, (double)round->client_bytes_up),
+                 cli_bytes_text(down, (double)round->client_bytes_down));
+    const double row[COLUMNS] = {[COLUMN_ROUND] = (double)round->round,
+                                 [COLUMN_F] = round->f,
+                                 [COLUMN_NORM] = round->grad_norm_squared,
+                                 [COLUMN_SECONDS] = ct_time_s() - t->begin,
+                                 [COLUMN_UP] = (double)round->client_bytes_up,
+                                 [COLUMN_DOWN] = (double)round->client_bytes_down};
     if (t->row_status == CT_OK)
         t->row_status = ct_report_row(t->report, row);
 }
@@ -153,7 +155,7 @@ static void set_options(training *t)
     opt->rule = strcmp(s->rule, "permutation") == 0 ? PERMK_RULE_PERMUTATION : PERMK_RULE_ROTATION;
     opt->cipher = cipher_from_name(s->cipher);
     opt->step = isnan(s->step) ? 0.0 : s->step;
-    opt->tol = isnan(s->tol) ? 0.0 : s->tol;
+    opt->tol = s->tol;
     opt->max_rounds = s->max_rounds;
     opt->eval_every = s->eval_every;
     opt->seed = s->seed;
@@ -186,7 +188,7 @@ static ct_status make_problem(training *t, ct_diag *diag)
     if (t->x == NULL)
         return ct_fail(diag, CT_ENOMEM, "out of memory");
     permk_torch_linear_init(t->x, s->dimension, opt.seed);
-    t->generate_seconds = ct_time_s() - begin;
+    t->seconds_generate = ct_time_s() - begin;
     return CT_OK;
 }
 
@@ -199,11 +201,11 @@ static void record_result(const training *t)
     const struct {
         const char *key;
         double value;
-    } numbers[] = {{"f", r->loss},
+    } numbers[] = {{"f", r->f},
                    {"grad_norm_squared", r->grad_norm_squared},
                    {"step_used", r->step},
-                   {"seconds", r->seconds},
-                   {"seconds_generate", t->generate_seconds},
+                   {"seconds", t->seconds_generate + r->seconds},
+                   {"seconds_generate", t->seconds_generate},
                    {"seconds_gradient", r->phases.gradient},
                    {"seconds_seal", r->phases.seal},
                    {"seconds_send", r->phases.send},
@@ -215,12 +217,12 @@ static void record_result(const training *t)
         const char *key;
         uint64_t value;
     } integers[] = {{"rounds", r->rounds},
-                    {"bytes_up", r->bytes_up},
-                    {"bytes_down", r->bytes_down},
-                    {"bytes_up_per_round", r->bytes_up_round},
-                    {"bytes_down_per_round", r->bytes_down_round},
-                    {"bytes_up_hello", r->hello_bytes_up},
-                    {"bytes_down_hello", r->hello_bytes_down},
+                    {"client_bytes_up", r->client_bytes_up},
+                    {"client_bytes_down", r->client_bytes_down},
+                    {"client_bytes_up_per_round", r->client_bytes_up_per_round},
+                    {"client_bytes_down_per_round", r->client_bytes_down_per_round},
+                    {"client_bytes_up_hello", r->client_bytes_up_hello},
+                    {"client_bytes_down_hello", r->client_bytes_down_hello},
                     {"peak_memory_bytes", ct_peak_memory_bytes()}};
     ct_report_string(t->report, CT_REPORT_RESULT, "status", permk_outcome_name(r->outcome));
     for (size_t i = 0; i < sizeof integers / sizeof *integers; i++)
@@ -229,12 +231,13 @@ static void record_result(const training *t)
         ct_report_number(t->report, CT_REPORT_RESULT, numbers[i].key, numbers[i].value);
     if (t->transport != NULL) {
         ct_traffic wire = ct_transport_traffic_total(t->transport);
-        ct_report_integer(t->report, CT_REPORT_RESULT, "wire_bytes_up", (int64_t)wire.bytes_sent);
-        ct_report_integer(t->report, CT_REPORT_RESULT, "wire_bytes_down",
+        ct_report_integer(t->report, CT_REPORT_RESULT, "socket_bytes_up", (int64_t)wire.bytes_sent);
+        ct_report_integer(t->report, CT_REPORT_RESULT, "socket_bytes_down",
                           (int64_t)wire.bytes_received);
     }
     ct_report_string(t->report, CT_REPORT_RESULT, "x_sha256", hash);
-    ct_report_string(t->report, CT_REPORT_RESULT, "model", t->saved ? t->settings->model : NULL);
+    ct_report_string(t->report, CT_REPORT_RESULT, "model",
+                     t->saved ? t->settings->model_out : NULL);
 }
 
 static void print_summary(const training *t)
@@ -242,33 +245,34 @@ static void print_summary(const training *t)
     const train_settings *s = t->settings;
     const permk_result *r = &t->result;
     char up[CLI_TEXT_SIZE], down[CLI_TEXT_SIZE], time[CLI_TEXT_SIZE];
-    printf("method      %s, step %g, %s, %zu clients, dimension %zu\n", s->method, r->step,
+    printf("method        %s, step %g, %s, %zu clients, dimension %zu\n", s->method, r->step,
            s->cipher, s->clients, s->dimension);
     if (r->outcome == PERMK_PEER_STOPPED)
-        printf("result      client %u was interrupted", r->stopped_by);
+        printf("result        client %u was interrupted", r->stopped_by);
     else
-        printf("result      %s", permk_outcome_name(r->outcome));
-    printf(" after %" PRIu64 " rounds, %s\n", r->rounds, cli_seconds_text(time, r->seconds));
-    printf("f           %.15g\n|grad f|^2  %.3e\n", r->loss, r->grad_norm_squared);
-    printf("traffic     one client, a round: %s up, %s down",
-           cli_bytes_text(up, (double)r->bytes_up_round),
-           cli_bytes_text(down, (double)r->bytes_down_round));
-    printf("; in all: %s up, %s down\n", cli_bytes_text(up, (double)r->bytes_up),
-           cli_bytes_text(down, (double)r->bytes_down));
+        printf("result        %s", permk_outcome_name(r->outcome));
+    printf(" after %" PRIu64 " rounds, %s\n", r->rounds,
+           cli_seconds_text(time, t->seconds_generate + r->seconds));
+    printf("f             %.15g\n||grad f||^2  %.3e\n", r->f, r->grad_norm_squared);
+    printf("traffic       one client, a round: %s up, %s down",
+           cli_bytes_text(up, (double)r->client_bytes_up_per_round),
+           cli_bytes_text(down, (double)r->client_bytes_down_per_round));
+    printf("; in all: %s up, %s down\n", cli_bytes_text(up, (double)r->client_bytes_up),
+           cli_bytes_text(down, (double)r->client_bytes_down));
     if (t->saved)
-        printf("model       %s\n", s->model);
-    else if (s->model != NULL)
-        printf("model       not written: the iterates diverged (take a smaller --step)\n");
+        printf("model         %s\n", s->model_out);
+    else if (s->model_out != NULL)
+        printf("model         not written: the iterates diverged (take a smaller --step)\n");
     if (s->report != NULL)
-        printf("report      %s\n", s->report);
+        printf("report        %s\n", s->report);
 }
 
 static ct_status write_results(training *t, ct_diag *diag)
 {
     const train_settings *s = t->settings;
     CT_TRY(t->row_status);
-    if (s->model != NULL && t->result.outcome != PERMK_DIVERGED) {
-        CT_TRY(permk_model_write(s->model, t->x, s->dimension, diag));
+    if (s->model_out != NULL && t->result.outcome != PERMK_DIVERGED) {
+        CT_TRY(permk_model_save(s->model_out, t->x, s->dimension, diag));
         t->saved = true;
     }
     record_result(t);
@@ -411,10 +415,10 @@ static ct_status write_port(const char *path, uint16_t port, ct_diag *diag)
     return ct_file_writer_commit(out, diag);
 }
 
-static void on_server_round(void *context, uint64_t round)
+static void on_server_round(void *context, uint64_t rounds)
 {
     const server_settings *s = context;
-    cli_progress("round %" PRIu64 " of %zu clients forwarded", round + 1, s->clients);
+    cli_progress("round %" PRIu64 " of %zu clients forwarded", rounds, s->clients);
 }
 
 static ct_status serve(const server_settings *s, ct_tcp_listener *listener,
@@ -460,7 +464,7 @@ static ct_status report_service(const server_settings *s, const cli_command *com
     ct_report *report;
     CT_TRY(ct_report_create(&report, "server", "permk-train " CTRAIN_VERSION));
     cli_echo_settings(report, command, s);
-    ct_report_string(report, CT_REPORT_RESULT, "status", "ended");
+    ct_report_string(report, CT_REPORT_RESULT, "status", "completed");
     ct_report_integer(report, CT_REPORT_RESULT, "rounds", (int64_t)result->rounds);
     ct_report_integer(report, CT_REPORT_RESULT, "bytes_received",
                       (int64_t)result->traffic.bytes_received);
@@ -536,11 +540,13 @@ static int run_keygen(void *settings, const cli_command *command)
      .help = "permk: each client sends its block of coordinates; gd: its whole gradient."},        \
     {.name = "step", .type = CLI_REAL, .offset = IN_TRAIN(step), .value = "X", .open_min = true,   \
      .help = "Step size; default theoretical: 1/L for gd, 1/max L_i for permk."},                  \
-    {.name = "tol", .type = CLI_REAL, .offset = IN_TRAIN(tol), .value = "X", .open_min = true,     \
-     .help = "End when the squared gradient norm |grad f|^2 is below X; default: after "           \
+    {.name = "tol", .type = CLI_REAL, .offset = IN_TRAIN(tol), .value = "X", .preset = "1e-10",    \
+     .max = INFINITY,                                                                              \
+     .help = "End when ||grad f||^2 (the square, as in the paper) is below X; 0: run to "          \
              "--max-rounds."},                                                                     \
     {.name = "max-rounds", .type = CLI_COUNT, .offset = IN_TRAIN(max_rounds), .value = "N",        \
-     .preset = "10000", .min = 1, .max = 4e9, .help = "End after N rounds."},                      \
+     .preset = "10000", .min = 1, .max = 4e9,                                                      \
+     .help = "End after N rounds; at most 65535 unless --cipher none."},                           \
     {.name = "eval-every", .type = CLI_COUNT, .offset = IN_TRAIN(eval_every), .value = "N",        \
      .preset = "1", .min = 1, .max = INFINITY,                                                     \
      .help = "Evaluate f and its gradient exactly every N rounds."},                               \
@@ -572,7 +578,7 @@ static int run_keygen(void *settings, const cli_command *command)
     {.name = "problem-seed", .type = CLI_COUNT, .offset = IN_TRAIN(problem_seed), .value = "N",    \
      .preset = "123", .max = 4294967295.0, .help = "Seed of the data and of the starting point.",  \
      .group = "Quadratic problem"},                                                                \
-    {.name = "model", .type = CLI_PATH, .offset = IN_TRAIN(model), .value = "FILE",                \
+    {.name = "model-out", .type = CLI_PATH, .offset = IN_TRAIN(model_out), .value = "FILE",        \
      .help = "Write the last iterate as text.", .group = "Output"},                                \
     {.name = "report", .type = CLI_PATH, .offset = IN_TRAIN(report), .value = "FILE",              \
      .help = "Write an HTML page with plots.", .group = "Output"},                                 \
@@ -652,13 +658,16 @@ static const cli_command commands[] = {
     {.name = "client", .summary = "Train as one client of a group.",
      .description = "All clients must be given the same options except --id, --host, --port, "
                     "--timeout and the outputs. Iterates are those of simulate, bit for bit.",
-     .examples = "permk-train client --id 0 --key group.key --port 9000 --clients 4 --tol 1e-10",
+     .examples = "permk-train client --id 0 --key group.key --port 9000 --clients 4",
      .options = client_options, .n_options = COUNT_OF(client_options),
      .settings_size = sizeof(train_settings), .run = run_client},
     {.name = "simulate", .summary = "Train with all clients in this process.",
      .description = "Every block is really encrypted and decrypted. The problem is random least "
-                    "squares with a given spectrum.",
-     .examples = "permk-train simulate --clients 50 --dim 1000 --step 0.007 --tol 1e-20",
+                    "squares with a given spectrum. permk reaches the optimum where the clients "
+                    "share a minimiser: --clients times --samples less than --dim, or "
+                    "--homogeneous; elsewhere it ends near it, and gd reaches it.",
+     .examples = "permk-train simulate\n"
+                 "permk-train simulate --clients 50 --dim 1000 --step 0.007 --tol 1e-20",
      .options = simulate_options, .n_options = COUNT_OF(simulate_options),
      .settings_size = sizeof(train_settings), .run = run_simulate}};
 

@@ -224,10 +224,10 @@ static ct_status party_init(party *p, permk_problem *problem, const double *x,
     permk__trainer *t = &p->trainer;
     uint64_t frame = permk__trainer_frame_bytes(t), others = t->n - 1;
     uint64_t hello = permk__trainer_hello_bytes(t);
-    p->result.bytes_up_round = frame;
-    p->result.bytes_down_round = frame * others;
-    p->result.hello_bytes_up = hello;
-    p->result.hello_bytes_down = hello * others;
+    p->result.client_bytes_up_per_round = frame;
+    p->result.client_bytes_down_per_round = frame * others;
+    p->result.client_bytes_up_hello = hello;
+    p->result.client_bytes_down_hello = hello * others;
     p->sealed_bytes = (size_t)frame - CT_FRAME_HEADER_BYTES;
     size_t stop_bytes = PERMK__STOP_VALUES * sizeof(double) + permk_cipher_tag_bytes(opt->cipher);
     p->sealed = malloc(p->sealed_bytes > stop_bytes ? p->sealed_bytes : stop_bytes);
@@ -320,12 +320,12 @@ static ct_status step_with_round(party *p, ct_diag *diag)
     permk__trainer_step(t);
     t->phases.step += ct_time_s() - start;
     result->rounds++;
-    result->bytes_up += result->bytes_up_round;
-    result->bytes_down += result->bytes_down_round;
+    result->client_bytes_up += result->client_bytes_up_per_round;
+    result->client_bytes_down += result->client_bytes_down_per_round;
     bool evaluates = p->id == LEADER && permk__trainer_evaluates(t, result->rounds);
     if (evaluates)
         CT_TRY(permk__trainer_evaluate(t, diag));
-    permk__trainer_report(t, result->rounds - 1, evaluates, result);
+    permk__trainer_report(t, evaluates, result);
     return CT_OK;
 }
 
@@ -352,6 +352,7 @@ static ct_status run(party *p, ct_diag *diag)
 {
     if (p->id == LEADER)
         CT_TRY(permk__trainer_evaluate(&p->trainer, diag));
+    permk__trainer_report(&p->trainer, p->id == LEADER, &p->result);
     while (!p->ended)
         CT_TRY(one_round(p, diag));
     // the run has ended: a server that is gone by now does not matter

@@ -5,7 +5,7 @@
 #include <ctrain/file.h>
 #include <ctrain/json.h>
 
-ct_status permk_model_write(const char *path, const double *x, size_t d, ct_diag *diag)
+ct_status permk_model_save(const char *path, const double *x, size_t d, ct_diag *diag)
 {
     ct_file_writer *writer = NULL;
     CT_TRY(ct_file_writer_open(&writer, path, diag));

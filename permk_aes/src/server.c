@@ -88,7 +88,7 @@ static void note_progress(forwarder *s)
     s->complete = least;
     s->progress_s = ct_time_s();
     if (s->opt->on_round != NULL)
-        s->opt->on_round(s->opt->on_round_context, least - 1);
+        s->opt->on_round(s->opt->on_round_context, least);
 }
 
 /* What is wrong with this frame, given what its sender has sent before; NULL: nothing. */

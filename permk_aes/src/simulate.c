@@ -63,10 +63,10 @@ static ct_status simulation_init(simulation *s, permk_problem *problem, const do
         return ct_fail(diag, CT_ENOMEM, "simulation: out of memory");
     uint64_t frame = permk__trainer_frame_bytes(&s->trainer), others = s->trainer.n - 1;
     uint64_t hello = permk__trainer_hello_bytes(&s->trainer);
-    s->result.bytes_up_round = frame;
-    s->result.bytes_down_round = frame * others;
-    s->result.hello_bytes_up = hello;
-    s->result.hello_bytes_down = hello * others;
+    s->result.client_bytes_up_per_round = frame;
+    s->result.client_bytes_down_per_round = frame * others;
+    s->result.client_bytes_up_hello = hello;
+    s->result.client_bytes_down_hello = hello * others;
     return CT_OK;
 }
 
@@ -109,6 +109,7 @@ static ct_status run(simulation *s, ct_diag *diag)
     permk__trainer *t = &s->trainer;
     permk_result *result = &s->result;
     CT_TRY(permk__trainer_evaluate(t, diag));
+    permk__trainer_report(t, true, result);
     while (!permk__trainer_ended(t, result->rounds, &result->outcome)) {
         if (t->opt->stop != NULL && atomic_load(t->opt->stop)) {
             result->outcome = PERMK_INTERRUPTED;
@@ -118,12 +119,12 @@ static ct_status run(simulation *s, ct_diag *diag)
         CT_TRY(send_all(s, diag));
         CT_TRY(receive_all(s, diag));
         result->rounds++;
-        result->bytes_up += result->bytes_up_round;
-        result->bytes_down += result->bytes_down_round;
+        result->client_bytes_up += result->client_bytes_up_per_round;
+        result->client_bytes_down += result->client_bytes_down_per_round;
         bool evaluates = permk__trainer_evaluates(t, result->rounds);
         if (evaluates)
             CT_TRY(permk__trainer_evaluate(t, diag));
-        permk__trainer_report(t, result->rounds - 1, evaluates, result);
+        permk__trainer_report(t, evaluates, result);
     }
     return CT_OK;
 }

@@ -37,6 +37,7 @@ permk_train_options permk_train_options_default(void)
     return (permk_train_options){.method = PERMK_METHOD_PERMK,
                                  .rule = PERMK_RULE_ROTATION,
                                  .cipher = PERMK_AES_128_GCM,
+                                 .tol = 1e-10,
                                  .max_rounds = 10000,
                                  .eval_every = 1,
                                  .seed = 1,
@@ -273,16 +274,15 @@ bool permk__trainer_ended(permk__trainer *t, uint64_t rounds, permk_outcome *out
     return true;
 }
 
-void permk__trainer_report(const permk__trainer *t, uint64_t round, bool evaluated,
-                           const permk_result *so_far)
+void permk__trainer_report(const permk__trainer *t, bool evaluated, const permk_result *so_far)
 {
     if (t->opt->on_round == NULL)
         return;
-    permk_round row = {.round = round,
-                       .loss = evaluated ? t->loss : NAN,
+    permk_round row = {.round = so_far->rounds,
+                       .f = evaluated ? t->loss : NAN,
                        .grad_norm_squared = evaluated ? t->norm : NAN,
-                       .bytes_up = so_far->bytes_up,
-                       .bytes_down = so_far->bytes_down,
+                       .client_bytes_up = so_far->client_bytes_up,
+                       .client_bytes_down = so_far->client_bytes_down,
                        .x = t->x};
     t->opt->on_round(t->opt->on_round_context, &row);
 }
@@ -325,7 +325,7 @@ ct_status permk__trainer_finish(const permk__trainer *t, permk_result *result, d
     if (hash_iterate(t, result->x_sha256) != CT_OK)
         return ct_fail(diag, PERMK_ECRYPTO, "the hash of the iterate cannot be computed");
     result->step = t->step;
-    result->loss = t->loss;
+    result->f = t->loss;
     result->grad_norm_squared = t->norm;
     result->phases = t->phases;
     memcpy(x, t->x, t->d * sizeof *x);

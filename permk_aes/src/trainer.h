@@ -51,8 +51,8 @@ CT_MUST_USE ct_status permk__trainer_evaluate(permk__trainer *t, ct_diag *diag);
 bool permk__trainer_ended(permk__trainer *t, uint64_t rounds, permk_outcome *outcome);
 /* Is f to be evaluated after `rounds` steps? */
 bool permk__trainer_evaluates(const permk__trainer *t, uint64_t rounds);
-void permk__trainer_report(const permk__trainer *t, uint64_t round, bool evaluated,
-                           const permk_result *so_far);
+/* Call on_round. */
+void permk__trainer_report(const permk__trainer *t, bool evaluated, const permk_result *so_far);
 /* Bytes of one message's frame, and of a hello's. */
 uint64_t permk__trainer_frame_bytes(const permk__trainer *t);
 uint64_t permk__trainer_hello_bytes(const permk__trainer *t);

@@ -41,11 +41,11 @@ hash() { grep -o '"x_sha256":"[0-9a-f]*"' "$1"; }
 says() { grep -qF -- "$2" "$1" || fail "$1 lacks '$2': $(cat "$1")"; }
 
 # the same iterates as simulate, for both methods and rules
-for options in "--tol 1e-4" "--method gd --max-rounds 40" "--rule permutation --max-rounds 40 --cipher aes-256-gcm" \
-  "--max-rounds 30 --cipher none"; do
+for options in "--tol 1e-4" "--method gd --tol 0 --max-rounds 40" "--rule permutation --tol 0 --max-rounds 40 --cipher aes-256-gcm" \
+  "--tol 0 --max-rounds 30 --cipher none"; do
   "$cli" simulate "${problem[@]}" $options --json >sim.out 2>sim.err || fail "simulate $options"
   serve same
-  for i in 3 1 0 2; do join same $i $options --model "m$i"; done
+  for i in 3 1 0 2; do join same $i $options --model-out "m$i"; done
   for i in 0 1 2 3; do
     ends same$i "${pid[$i]}" 0
     [ "$(hash same$i.out)" = "$(hash sim.out)" ] || fail "$options: client $i has other iterates"
@@ -60,7 +60,7 @@ secret=$(sed -n 's/^key //p' k)
 
 # another key: the others name the client and write no model
 serve key
-for i in 0 1 2; do join key $i --model "bad$i"; done
+for i in 0 1 2; do join key $i --model-out "bad$i"; done
 "$cli" client --id 3 --key other --port "$port" "${problem[@]}" >key3.out 2>key3.err &
 pid[3]=$!
 for i in 0 1 2; do
@@ -84,7 +84,7 @@ ends settings $server 1
 
 # a client that is killed is named by the server, and the others end
 serve kill --round-timeout 20
-for i in 0 1 2 3; do join kill $i --max-rounds 60000; done
+for i in 0 1 2 3; do join kill $i --tol 0 --max-rounds 60000; done
 sleep 0.7
 kill -9 "${pid[2]}"
 ends kill $server 1
@@ -97,7 +97,7 @@ wait "${pid[2]}" 2>/dev/null
 
 # Ctrl-C at a client: it ends with 130, the others at the same iterate with 3
 serve interrupt
-for i in 0 1 2 3; do join interrupt $i --max-rounds 60000; done
+for i in 0 1 2 3; do join interrupt $i --tol 0 --max-rounds 60000; done
 sleep 0.7
 kill -INT "${pid[1]}"
 ends interrupt1 "${pid[1]}" 130
@@ -109,7 +109,7 @@ ends interrupt $server 0
 
 # Ctrl-C at the server
 serve stopped
-for i in 0 1 2 3; do join stopped $i --max-rounds 60000; done
+for i in 0 1 2 3; do join stopped $i --tol 0 --max-rounds 60000; done
 sleep 0.7
 kill -TERM $server
 ends stopped $server 143

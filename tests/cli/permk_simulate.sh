@@ -37,11 +37,11 @@ exits 0 simulate --method gd --step 0.1 --tol 1e-4 --json
 has '"status":"converged","rounds":92,'
 has '"clients":50'
 # uplink of a sealed block of 20 doubles: header 12, tag 16
-exits 0 simulate --max-rounds 3 --json
-has '"status":"max_rounds","rounds":3,"bytes_up":564,"bytes_down":27636,"bytes_up_per_round":188,"bytes_down_per_round":9212,'
+exits 0 simulate --tol 0 --max-rounds 3 --json
+has '"status":"max_rounds","rounds":3,"client_bytes_up":564,"client_bytes_down":27636,"client_bytes_up_per_round":188,"client_bytes_down_per_round":9212,'
 
 # the cipher changes nothing but says when it does not protect
-small=(--clients 4 --dim 30 --step 0.02 --max-rounds 50 --json)
+small=(--clients 4 --dim 30 --step 0.02 --tol 0 --max-rounds 50 --json)
 hash() { grep -o '"x_sha256":"[0-9a-f]*"' "$work/out"; }
 exits 0 simulate "${small[@]}" && expected=$(hash)
 for cipher in aes-256-gcm aes-128-ctr none; do
@@ -54,18 +54,25 @@ for cipher in aes-256-gcm aes-128-ctr none; do
 done
 [ -n "$expected" ] || fail "no x_sha256"
 
+# plain: converges to the default tolerance, and says so
+exits 0 simulate --clients 4 --dim 100
+has "converged after"
+exits 0 simulate --clients 4 --dim 100 --json
+has '"tol":1e-10'
+has '"status":"converged"'
+
 # ends without the tolerance: 3; diverges: 3, and no model is written
 exits 3 simulate --tol 1e-20 --max-rounds 5
-exits 3 simulate --step 0.5 --max-rounds 500 --model "$work/diverged"
+exits 3 simulate --step 0.5 --max-rounds 500 --model-out "$work/diverged"
 has diverged
 [ ! -e "$work/diverged" ] || fail "a diverged model was written"
 
 # outputs
-exits 0 simulate "${small[@]}" --model "$work/m" --report "$work/r.html" --jsonl "$work/r.jsonl" --csv "$work/r.csv"
+exits 0 simulate "${small[@]}" --model-out "$work/m" --report "$work/r.html" --jsonl "$work/r.jsonl" --csv "$work/r.csv"
 [ "$(head -2 "$work/m" | tr '\n' ' ')" = "permk-model 1 dimension 30 " ] || fail "model head"
 [ "$(wc -l <"$work/m")" = 32 ] || fail "model length"
-[ "$(wc -l <"$work/r.jsonl")" -ge 50 ] || fail "jsonl rows"
-[ "$(wc -l <"$work/r.csv")" = 51 ] || fail "csv rows"
+[ "$(wc -l <"$work/r.jsonl")" = 51 ] || fail "jsonl rows"
+[ "$(wc -l <"$work/r.csv")" = 52 ] || fail "csv rows"
 grep -q '<svg' "$work/r.html" || fail "no plot in the report"
 
 bad "--clients" simulate --clients 0
@@ -80,7 +87,7 @@ bad "--max-rounds" simulate --max-rounds 0
 bad "65535" simulate --max-rounds 70000
 bad "--frobnicate" simulate --frobnicate
 bad "mu = 20, L = 10" simulate --convexity 20
-bad "no/such/folder" simulate --model "$work/no/such/folder/m" --max-rounds 1
+bad "no/such/folder" simulate --model-out "$work/no/such/folder/m" --max-rounds 1
 
 # keygen never overwrites and gives nothing away
 exits 0 keygen "$work/k"

@@ -195,9 +195,9 @@ static void processes_and_simulation_agree_bit_for_bit(void **state)
             ct_assert_ok(a->status, &a->diag);
             assert_int_equal(a->result.outcome, expected.outcome);
             assert_int_equal(a->result.rounds, expected.rounds);
-            assert_int_equal(a->result.bytes_up, expected.bytes_up);
-            assert_int_equal(a->result.bytes_down, expected.bytes_down);
-            assert_int_equal(a->result.hello_bytes_up, expected.hello_bytes_up);
+            assert_int_equal(a->result.client_bytes_up, expected.client_bytes_up);
+            assert_int_equal(a->result.client_bytes_down, expected.client_bytes_down);
+            assert_int_equal(a->result.client_bytes_up_hello, expected.client_bytes_up_hello);
             assert_true(a->result.grad_norm_squared == expected.grad_norm_squared);
             assert_memory_equal(a->result.x_sha256, expected.x_sha256, 32);
             assert_memory_equal(a->x, x, cases[c].d * sizeof *x);
@@ -407,7 +407,7 @@ static void an_interrupted_client_ends_the_run_for_all(void **state)
         group_init(&g, 3, 30, &opt);
         ct_stop_flag flag;
         atomic_init(&flag, false);
-        trigger t = {&flag, 9};
+        trigger t = {&flag, 10};
         g.clients[who].opt.stop = &flag;
         g.clients[who].opt.on_round = raise_at;
         g.clients[who].opt.on_round_context = &t;
@@ -434,7 +434,7 @@ static void a_stopped_server_tells_everyone(void **state)
     group_init(&g, 3, 30, &opt);
     ct_stop_flag flag;
     atomic_init(&flag, false);
-    trigger t = {&flag, 9};
+    trigger t = {&flag, 10};
     g.server_opt.stop = &flag;
     g.clients[0].opt.on_round = raise_at;
     g.clients[0].opt.on_round_context = &t;

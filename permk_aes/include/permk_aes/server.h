@@ -17,8 +17,8 @@ extern "C" {
 typedef struct permk_server_options {
     int round_timeout_ms;     // a round that is not complete by then ends the run (default 60,000)
     const ct_stop_flag *stop; // borrowed, polled; may be NULL
-    void (*on_round)(void *context, uint64_t round); // a round is complete; may be NULL
-    void *on_round_context;
+    void (*on_round)(void *context, uint64_t rounds); // so many are complete; may be NULL
+    void *on_round_context;                           // handed to on_round
 } permk_server_options;
 permk_server_options permk_server_options_default(void);
 

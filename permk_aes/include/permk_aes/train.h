@@ -4,8 +4,9 @@
  * permk_aes/server.h). Same options, same iterates, bit for bit.
  *
  * DCGD/PermK: x <- x - step * g, where coordinate j of g is taken from the gradient of the client
- * that owns j in this round (permk_aes/ownership.h). GD: every client sends its whole gradient to
- * all others, and all take the mean in client order. */
+ * that owns j in this round (permk_aes/ownership.h). It reaches the minimum where all f_i share a
+ * minimiser, else only the neighbourhood of it. GD: every client sends its whole gradient to all
+ * others, and all take the mean in client order. */
 #ifndef PERMK_AES_TRAIN_H
 #define PERMK_AES_TRAIN_H
 
@@ -28,7 +29,7 @@ const char *permk_method_name(permk_method method);
 /* How a run ended. */
 typedef enum permk_outcome {
     PERMK_CONVERGED = 0,   // ||grad f||^2 fell below tol
-    PERMK_MAX_ROUNDS = 1,  //
+    PERMK_MAX_ROUNDS = 1,  // max_rounds steps were taken
     PERMK_DIVERGED = 2,    // ||grad f||^2 is not finite or 1e8 times its first value
     PERMK_INTERRUPTED = 3, // by *stop
     PERMK_PEER_STOPPED = 4 // another client was interrupted
@@ -47,22 +48,26 @@ typedef struct permk_phases {
     double evaluate; // f and grad f for the stopping rule
 } permk_phases;
 
-/* After a round's step: what on_round is told. */
+/* The state after `round` steps; round 0 is the start. Bytes are those of one client, so far, in
+ * frames as they are on the wire, headers of 12 bytes included: its own, or, in a simulation, those
+ * of any one, for messages of a round are all of one length. */
 typedef struct permk_round {
-    uint64_t round;           // 0, 1, …; its values belong to the iterate after round + 1 steps
-    double loss;              // f; NaN where it was not evaluated
-    double grad_norm_squared; // ||grad f||^2; NaN where it was not evaluated
-    uint64_t bytes_up;        // so far, one client (its own, or client 0 in a simulation): frames
-    uint64_t bytes_down;      //   as they are on the wire, the headers of 12 bytes included
-    const double *x;          // (d) borrowed for the call
+    uint64_t round;
+    double f;                   // NaN where it was not evaluated
+    double grad_norm_squared;   // ||grad f||^2; NaN where it was not evaluated
+    uint64_t client_bytes_up;   // sent
+    uint64_t client_bytes_down; // received
+    const double *x;            // (d) borrowed for the call
 } permk_round;
+
+typedef void permk_round_fn(void *context, const permk_round *round);
 
 typedef struct permk_train_options {
     permk_method method; // default PERMK_METHOD_PERMK
     permk_rule rule;     // default PERMK_RULE_ROTATION
     permk_cipher cipher; // default PERMK_AES_128_GCM
     double step;         // 0 (default): theoretical: 1/L for GD, 1/max L_i for PermK
-    double tol;          // end when ||grad f||^2 < tol; 0 (default): after max_rounds only
+    double tol;          // end when ||grad f||^2 < tol; default 1e-10; 0: after max_rounds only
     uint64_t max_rounds; // default 10,000; sealed: at most 65,535, a limit of the keys
     uint64_t eval_every; // rounds from one exact evaluation to the next, at least 1 (default)
     uint64_t seed;       // of the ownership maps, known to all
@@ -72,22 +77,22 @@ typedef struct permk_train_options {
     bool secret_ownership;    // maps from the session's keys instead: different in every run
     const permk_key *key;     // borrowed; a simulation may leave it NULL (a fresh one is drawn)
     const ct_stop_flag *stop; // borrowed, polled every round; may be NULL
-    void (*on_round)(void *context, const permk_round *round); // may be NULL
-    void *on_round_context;
+    permk_round_fn *on_round; // called at the start and after every step; may be NULL
+    void *on_round_context;   // handed to on_round
     int timeout_ms; // client: the longest wait for the others in one round (default 60,000)
 } permk_train_options;
 permk_train_options permk_train_options_default(void);
 
 typedef struct permk_result {
     permk_outcome outcome;
-    uint64_t rounds;                // steps taken
-    double step;                    // the step size used
-    double loss, grad_norm_squared; // as evaluated last (other clients: as client 0 told them)
-    uint64_t bytes_up, bytes_down;  // one client, all rounds (as in permk_round)
-    uint64_t bytes_up_round, bytes_down_round; // one client, one round
-    uint64_t hello_bytes_up, hello_bytes_down; // one client, once, before the first round (frames)
-    uint32_t stopped_by;                       // PERMK_PEER_STOPPED: who
-    double seconds;                            // wall clock
+    uint64_t rounds;             // steps taken
+    double step;                 // the step size used
+    double f, grad_norm_squared; // as evaluated last (other clients: as client 0 told them)
+    uint64_t client_bytes_up, client_bytes_down; // all rounds, as in permk_round
+    uint64_t client_bytes_up_per_round, client_bytes_down_per_round; // one round
+    uint64_t client_bytes_up_hello, client_bytes_down_hello;         // once, before the first round
+    uint32_t stopped_by;                                             // PERMK_PEER_STOPPED: who
+    double seconds;                                                  // wall clock
     permk_phases phases;
     unsigned char x_sha256[32]; // SHA-256 of x as little-endian doubles: two runs agree bit for bit
 } permk_result;
@@ -114,7 +119,7 @@ const void *permk_greeting(size_t *size_bytes);
 
 /* Write x (d) as text, all or nothing: "permk-model 1", "dimension d", then one number a line that
  * reads back to the same double. */
-CT_MUST_USE ct_status permk_model_write(const char *path, const double *x, size_t d, ct_diag *diag);
+CT_MUST_USE ct_status permk_model_save(const char *path, const double *x, size_t d, ct_diag *diag);
 
 #ifdef __cplusplus
 }
