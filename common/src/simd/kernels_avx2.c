@@ -9,13 +9,16 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-enum { W_f32 = 8, W_f64 = 4 }; // elements of a vector
-enum { W_MAX = 32 };           // bytes of a vector
+enum { W_f32 = 8, W_f64 = 4 };                       // elements of a vector
+enum { W_MAX = 32 };                                 // bytes of a vector
+enum { W_narrow_f32 = W_f32, W_narrow_f64 = W_f64 }; // there are no narrower tiles
+#define tiles_narrow_f32 tiles_f32
+#define tiles_narrow_f64 tiles_f64
 // How many rows and vectors of a product are in registers, of which there are 16.
 enum { TILE_ROWS = 6, TILE_VECS = 2, ROW_VECS = 4, DOT_ROWS = 2 };
 #define EACH_TILE_ROW(X)  X(0) X(1) X(2) X(3) X(4) X(5)
 #define TILES_OF(X, vecs) X(1, vecs) X(2, vecs) X(3, vecs) X(4, vecs) X(5, vecs) X(6, vecs)
-#define EACH_TILE(X)      TILES_OF(X, 1) TILES_OF(X, 2) X(1, 3) X(1, 4)
+#define EACH_WIDE_TILE(X) TILES_OF(X, 1) TILES_OF(X, 2) X(1, 3) X(1, 4)
 typedef __m256 vec_f32;
 typedef __m256d vec_f64;
 typedef __m256 mask_f32; // all bits of an element set, or none

@@ -10,50 +10,66 @@
 
 enum { W_f32 = 16, W_f64 = 8 }; // elements of a vector
 enum { W_MAX = 64 };            // bytes of a vector
+enum { W_narrow_f32 = 8, W_narrow_f64 = 4 };
 // How many rows and vectors of a product are in registers, of which there are 32.
 enum { TILE_ROWS = 8, TILE_VECS = 3, ROW_VECS = 4, DOT_ROWS = 4 };
 #define EACH_TILE_ROW(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
 #define TILES_OF(X, vecs)                                                                          \
     X(1, vecs) X(2, vecs) X(3, vecs) X(4, vecs) X(5, vecs) X(6, vecs) X(7, vecs) X(8, vecs)
-#define EACH_TILE(X) TILES_OF(X, 1) TILES_OF(X, 2) TILES_OF(X, 3) X(1, 4)
+#define EACH_WIDE_TILE(X) TILES_OF(X, 1) TILES_OF(X, 2) TILES_OF(X, 3) X(1, 4)
+/* Of narrow vectors, half as wide: what next_panel asks for. */
+#define EACH_NARROW_TILE(X) TILES_OF(X, 1) TILES_OF(X, 3)
 typedef __m512 vec_f32;
 typedef __m512d vec_f64;
 typedef __mmask16 mask_f32;
 typedef __mmask8 mask_f64;
+typedef __m256 vec_narrow_f32;
+typedef __m256d vec_narrow_f64;
+typedef __mmask8 mask_narrow_f32;
+typedef __mmask8 mask_narrow_f64;
 
-/* s is the suffix of the intrinsics, t that of our names. first: the first count elements. */
-#define VECTOR_OPERATIONS(t, T, s)                                                                 \
+/* What tiles are written in; v and s are prefix and suffix of the intrinsics, t the suffix of our
+ * names. first: the first count elements. */
+#define TILE_OPERATIONS(t, T, v, s)                                                                \
     INLINE mask_##t vfirst_##t(size_t count)                                                       \
     {                                                                                              \
         return (mask_##t)_bzhi_u32(~0u, (unsigned)count);                                          \
     }                                                                                              \
     INLINE vec_##t vset1_##t(T x)                                                                  \
     {                                                                                              \
-        return _mm512_set1_##s(x);                                                                 \
+        return v##_set1_##s(x);                                                                    \
     }                                                                                              \
     INLINE vec_##t vload_##t(const T *x)                                                           \
     {                                                                                              \
-        return _mm512_loadu_##s(x);                                                                \
+        return v##_loadu_##s(x);                                                                   \
     }                                                                                              \
     INLINE vec_##t vload_part_##t(const T *x, mask_##t part)                                       \
     {                                                                                              \
-        return _mm512_maskz_loadu_##s(part, x);                                                    \
+        return v##_maskz_loadu_##s(part, x);                                                       \
     }                                                                                              \
     INLINE void vstore_##t(T *x, vec_##t v)                                                        \
     {                                                                                              \
-        _mm512_storeu_##s(x, v);                                                                   \
+        v##_storeu_##s(x, v);                                                                      \
     }                                                                                              \
     INLINE void vstore_part_##t(T *x, mask_##t part, vec_##t v)                                    \
     {                                                                                              \
-        _mm512_mask_storeu_##s(x, part, v);                                                        \
-    }                                                                                              \
-    INLINE vec_##t vfill_##t(vec_##t v, mask_##t part, T rest)                                     \
-    {                                                                                              \
-        return _mm512_mask_blend_##s(part, _mm512_set1_##s(rest), v);                              \
+        v##_mask_storeu_##s(x, part, v);                                                           \
     }                                                                                              \
     INLINE vec_##t vfma_##t(vec_##t a, vec_##t b, vec_##t c) /* a b + c */                         \
     {                                                                                              \
-        return _mm512_fmadd_##s(a, b, c);                                                          \
+        return v##_fmadd_##s(a, b, c);                                                             \
+    }
+
+TILE_OPERATIONS(f32, float, _mm512, ps)
+TILE_OPERATIONS(f64, double, _mm512, pd)
+TILE_OPERATIONS(narrow_f32, float, _mm256, ps)
+TILE_OPERATIONS(narrow_f64, double, _mm256, pd)
+
+/* The rest. */
+#define VECTOR_OPERATIONS(t, T, s)                                                                 \
+    INLINE vec_##t vfill_##t(vec_##t v, mask_##t part, T rest)                                     \
+    {                                                                                              \
+        return _mm512_mask_blend_##s(part, _mm512_set1_##s(rest), v);                              \
     }                                                                                              \
     INLINE vec_##t vfnma_##t(vec_##t a, vec_##t b, vec_##t c) /* c - a b */                        \
     {                                                                                              \

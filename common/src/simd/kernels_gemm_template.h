@@ -4,108 +4,7 @@
  * op(A) read in place whatever its strides. packed:  the same, with panels of op(B) copied to the
  * stack: transposed, or to align them. flipped: the transpose of C = op(B)^T op(A)^T, tile by tile,
  * for transposed A. dots:    dot products along k, for few rows or columns. */
-
-/* Row i, column j: the tile of i + 1 rows and j + 1 vectors. C (rows x vecs W, the last vector
- * masked) = A B [+ C]; element (i, p) of A is a[i ars + p acs]. */
-typedef void (*FN(tile_function))(size_t k, const T *a, size_t ars, size_t acs, const T *b,
-                                  size_t ldb, MASK last, int accumulate, T *c, size_t ldc);
-
-/* One row of a tile into C; rows and vecs are constants wherever these functions are inlined. */
-INLINE void FN(tile_store)(const size_t vecs, VEC s0, VEC s1, VEC s2, MASK last, int accumulate,
-                           T *c)
-{
-    if (accumulate) {
-        s0 += vecs > 1 ? LOAD(c) : LOAD_PART(c, last);
-        s1 += vecs > 2 ? LOAD(c + W) : vecs > 1 ? LOAD_PART(c + W, last) : ZERO;
-        s2 += vecs > 2 ? LOAD_PART(c + 2 * W, last) : ZERO;
-    }
-    if (vecs > 1)
-        FN(vstore)(c, s0);
-    if (vecs > 2)
-        FN(vstore)(c + W, s1);
-    FN(vstore_part)(c + (vecs - 1) * W, last, vecs > 2 ? s2 : vecs > 1 ? s1 : s0);
-}
-
-/* The sums are variables of their own, as compilers keep those in registers but not arrays. */
-INLINE void FN(tile)(const size_t rows, const size_t vecs, size_t k, const T *a, size_t ars,
-                     size_t acs, const T *b, size_t ldb, MASK last, int accumulate, T *c,
-                     size_t ldc)
-{
-#define DECLARE(i) VEC s##i##0 = ZERO, s##i##1 = ZERO, s##i##2 = ZERO;
-#define STEP(i)                                                                                    \
-    if (rows > i) {                                                                                \
-        VEC aip = FN(vset1)(a[i * ars]);                                                           \
-        s##i##0 = FMA(aip, b0, s##i##0);                                                           \
-        s##i##1 = vecs > 1 ? FMA(aip, b1, s##i##1) : s##i##1;                                      \
-        s##i##2 = vecs > 2 ? FMA(aip, b2, s##i##2) : s##i##2;                                      \
-    }
-#define STORE(i)                                                                                   \
-    if (rows > i)                                                                                  \
-        FN(tile_store)(vecs, s##i##0, s##i##1, s##i##2, last, accumulate, c + i * ldc);
-    EACH_TILE_ROW(DECLARE)
-    for (size_t p = 0; p < k; p++, a += acs, b += ldb) {
-        VEC b0 = vecs > 1 ? LOAD(b) : LOAD_PART(b, last);
-        VEC b1 = vecs > 2 ? LOAD(b + W) : vecs > 1 ? LOAD_PART(b + W, last) : ZERO;
-        VEC b2 = vecs > 2 ? LOAD_PART(b + 2 * W, last) : ZERO;
-        EACH_TILE_ROW(STEP)
-    }
-    EACH_TILE_ROW(STORE)
-#undef DECLARE
-#undef STEP
-#undef STORE
-}
-
-/* A tile of one row and up to four vectors: two sums each, for even and odd p, as an addition waits
- * for the one before. */
-INLINE void FN(row)(const size_t vecs, size_t k, const T *a, size_t acs, const T *b, size_t ldb,
-                    MASK last, int accumulate, T *c)
-{
-#define DECLARE(v)    VEC s##v = ZERO, u##v = ZERO;
-#define COLUMNS(v, b) (vecs > v + 1 ? LOAD((b) + v * W) : LOAD_PART((b) + v * W, last))
-#define STEP(v)                                                                                    \
-    if (vecs > v) {                                                                                \
-        s##v = FMA(even, COLUMNS(v, b), s##v);                                                     \
-        u##v = FMA(odd, COLUMNS(v, b + ldb), u##v);                                                \
-    }
-#define LAST_STEP(v)                                                                               \
-    if (vecs > v)                                                                                  \
-        s##v = FMA(FN(vset1)(*a), COLUMNS(v, b), s##v);
-#define STORE(v)                                                                                   \
-    if (vecs > v)                                                                                  \
-        FN(tile_store)                                                                             \
-    (1, s##v + u##v, ZERO, ZERO, vecs > v + 1 ? FN(vfirst)(W) : last, accumulate, c + v * W);
-    EACH_OF_4(DECLARE)
-    size_t p = 0;
-    for (; k - p >= 2; p += 2, a += 2 * acs, b += 2 * ldb) {
-        VEC even = FN(vset1)(a[0]), odd = FN(vset1)(a[acs]);
-        EACH_OF_4(STEP)
-    }
-    if (p < k) {
-        EACH_OF_4(LAST_STEP)
-    }
-    EACH_OF_4(STORE)
-#undef DECLARE
-#undef COLUMNS
-#undef STEP
-#undef LAST_STEP
-#undef STORE
-}
-
-#define TILE(rows, vecs)                                                                           \
-    static void FN(tile_##rows##x##vecs)(size_t k, const T *a, size_t ars, size_t acs, const T *b, \
-                                         size_t ldb, MASK last, int accumulate, T *c, size_t ldc)  \
-    {                                                                                              \
-        if (rows == 1)                                                                             \
-            FN(row)(vecs, k, a, acs, b, ldb, last, accumulate, c);                                 \
-        else                                                                                       \
-            FN(tile)(rows, vecs, k, a, ars, acs, b, ldb, last, accumulate, c, ldc);                \
-    }
-EACH_TILE(TILE)
-#undef TILE
-
-#define TILE(rows, vecs) [rows - 1][vecs - 1] = FN(tile_##rows##x##vecs),
-static const FN(tile_function) FN(tiles)[TILE_ROWS][ROW_VECS] = {EACH_TILE(TILE)};
-#undef TILE
+#include "kernels_tile_template.h"
 
 INLINE size_t FN(smaller)(size_t a, size_t b)
 {
@@ -122,18 +21,28 @@ INLINE size_t FN(piece)(size_t left, size_t largest)
     return (left + pieces - 1) / pieces;
 }
 
-/* A panel of columns: vecs vectors, the last one masked; one row alone takes wider ones. */
+/* A panel of columns, and its tiles by their rows. */
 struct FN(panel) {
     size_t vecs, columns;
-    MASK last;
+    const TILE_FUNCTION (*tiles)[ROW_VECS];
 };
 
+/* The columns at the end that fill no more than half of their last vector are computed with
+ * half as wide ones; one row alone takes more columns. */
 INLINE struct FN(panel) FN(next_panel)(size_t m, size_t left)
 {
-    struct FN(panel) panel = {.vecs = FN(piece)((left + W - 1) / W, m == 1 ? ROW_VECS : TILE_VECS)};
-    panel.columns = FN(smaller)(panel.vecs * W, left);
-    panel.last = FN(vfirst)(panel.columns - (panel.vecs - 1) * W);
-    return panel;
+    if (m == 1) {
+        const size_t vecs = FN(piece)((left + W - 1) / W, ROW_VECS);
+        return (struct FN(panel)){vecs, FN(smaller)(vecs * W, left), FN(tiles)};
+    }
+    enum { WN = FN(W_narrow) };
+    const size_t rest = left % W, narrow = rest == 0 || rest > W - WN ? 0
+                                           : left > W                 ? W + rest
+                                                                      : rest;
+    if (left == narrow)
+        return (struct FN(panel)){(left + WN - 1) / WN, left, FN(tiles_narrow)};
+    const size_t columns = FN(smaller)(TILE_VECS * W, left - narrow);
+    return (struct FN(panel)){(columns + W - 1) / W, columns, FN(tiles)};
 }
 
 /* All rows of C for one panel. */
@@ -142,8 +51,8 @@ INLINE void FN(compute_panel)(struct FN(panel) panel, size_t m, size_t k, const 
 {
     for (size_t i = 0, rows; i < m; i += rows) {
         rows = FN(piece)(m - i, TILE_ROWS);
-        FN(tile_function) tile = FN(tiles)[rows - 1][panel.vecs - 1];
-        tile(k, a + i * ars, ars, acs, b, ldb, panel.last, accumulate, c + i * ldc, ldc);
+        TILE_FUNCTION tile = panel.tiles[rows - 1][panel.vecs - 1];
+        tile(k, a + i * ars, ars, acs, b, ldb, panel.columns, accumulate, c + i * ldc, ldc);
     }
 }
 
@@ -180,29 +89,16 @@ static void FN(transpose)(T *out, size_t ldo, const T *in, size_t ldi, size_t n,
     }
 }
 
-static void FN(copy_rows)(T *out, size_t ldo, const T *in, size_t ldi, size_t rows,
-                          struct FN(panel) panel)
-{
-    for (size_t p = 0; p < rows; p++, out += ldo, in += ldi) {
-        for (size_t v = 0; v + 1 < panel.vecs; v++)
-            FN(vstore)(out + v * W, LOAD(in + v * W));
-        FN(vstore)(out + (panel.vecs - 1) * W, LOAD_PART(in + (panel.vecs - 1) * W, panel.last));
-    }
-}
-
-static void FN(gemm_packed)(int tb, size_t m, size_t n, size_t k, const T *a, size_t ars,
-                            size_t acs, const T *b, size_t ldb, int accumulate, T *c, size_t ldc)
+static void FN(gemm_packed)(size_t m, size_t n, size_t k, const T *a, size_t ars, size_t acs,
+                            const T *b, size_t ldb, int accumulate, T *c, size_t ldc)
 {
     _Alignas(64) T packed[PANEL_DEPTH * ROW_VECS * W_MAX / sizeof(T)];
     for (size_t p = 0; p < k; p += PANEL_DEPTH) {
         size_t depth = FN(smaller)(PANEL_DEPTH, k - p);
         for (size_t j = 0; j < n;) {
             struct FN(panel) panel = FN(next_panel)(m, n - j);
-            size_t ld = panel.vecs * W;
-            if (tb)
-                FN(transpose)(packed, ld, b + j * ldb + p, ldb, panel.columns, depth);
-            else
-                FN(copy_rows)(packed, ld, b + p * ldb + j, ldb, depth, panel);
+            size_t ld = (panel.columns + W - 1) / W * W;
+            FN(transpose)(packed, ld, b + j * ldb + p, ldb, panel.columns, depth);
             FN(compute_panel)
             (panel, m, depth, a + p * acs, ars, acs, packed, ld, accumulate || p > 0, c + j, ldc);
             j += panel.columns;
@@ -217,7 +113,7 @@ static void FN(gemm_flipped)(size_t m, size_t n, size_t k, const T *a, size_t ld
     _Alignas(64) T out[FLIP_ROWS * ROW_VECS * W_MAX / sizeof(T)];
     for (size_t i = 0; i < m;) {
         struct FN(panel) panel = FN(next_panel)(n, m - i);
-        size_t ld = panel.vecs * W;
+        size_t ld = (panel.columns + W - 1) / W * W;
         for (size_t j = 0, rows; j < n; j += rows) {
             rows = FN(piece)(n - j, FLIP_ROWS);
             T *block = c + i * ldc + j;
@@ -284,11 +180,39 @@ static void FN(dots_4)(size_t k, const T *a, size_t lda, const T *const b[4], T 
 /* Up to four sums into C, ccs apart. */
 INLINE void FN(dots_store)(T *c, size_t ccs, const T *sums, size_t columns, int accumulate)
 {
-    if (columns == 4 && ccs == 1 && !accumulate)
-        memcpy(c, sums, 4 * sizeof *c);
-    else
-        for (size_t l = 0; l < columns; l++)
-            c[l * ccs] = accumulate ? c[l * ccs] + sums[l] : sums[l];
+#define STORE(l)                                                                                   \
+    if (columns > l)                                                                               \
+        c[l * ccs] = accumulate ? c[l * ccs] + sums[l] : sums[l];
+    EACH_OF_4(STORE)
+#undef STORE
+}
+
+/* The dot products of x with eight rows of B. */
+static void FN(dots_8)(size_t k, const T *x, const T *b, size_t ldb, T *out)
+{
+#define DECLARE(i) VEC s##i = ZERO, u##i = ZERO;
+#define STEP(i)                                                                                    \
+    s##i = FMA(xp, LOAD(b + i * ldb + p), s##i);                                                   \
+    u##i = FMA(xp, LOAD(b + (i + 4) * ldb + p), u##i);
+#define LAST_STEP(i)                                                                               \
+    s##i = FMA(xp, LOAD_PART(b + i * ldb + p, rest), s##i);                                        \
+    u##i = FMA(xp, LOAD_PART(b + (i + 4) * ldb + p, rest), u##i);
+    EACH_OF_4(DECLARE)
+    size_t p = 0;
+    for (; k - p >= W; p += W) {
+        const VEC xp = LOAD(x + p);
+        EACH_OF_4(STEP)
+    }
+    if (p < k) {
+        const MASK rest = FN(vfirst)(k - p);
+        const VEC xp = LOAD_PART(x + p, rest);
+        EACH_OF_4(LAST_STEP)
+    }
+    FN(vsum4)(out, s0, s1, s2, s3);
+    FN(vsum4)(out + 4, u0, u1, u2, u3);
+#undef DECLARE
+#undef STEP
+#undef LAST_STEP
 }
 
 /* C(i, j), at c[i crs + j ccs], = row i of A times row j of B, in blocks of 4, 2 or 1 by four. */
@@ -299,7 +223,14 @@ static void FN(gemm_dots)(size_t m, size_t n, size_t k, const T *a, size_t lda, 
         FN(gemm_dots)(n, m, k, b, ldb, a, lda, accumulate, c, ccs, crs);
         return;
     }
-    for (size_t j = 0; j < n; j += 4) {
+    size_t j = 0;
+    for (; m == 1 && n - j >= 8; j += 8) {
+        T out[8];
+        FN(dots_8)(k, a, b + j * ldb, ldb, out);
+        for (size_t l = 0; l < 8; l++)
+            c[(j + l) * ccs] = accumulate ? c[(j + l) * ccs] + out[l] : out[l];
+    }
+    for (; j < n; j += 4) {
         T out[16];
         const size_t columns = FN(smaller)(4, n - j);
         const T *rows_of_b[4]; // the last one again where there are fewer than four
@@ -341,25 +272,24 @@ static void FN(gemm_dots_copied)(int ta, int tb, size_t m, size_t n, size_t k, c
 }
 
 /* The cheapest way, by the number of vector operations and what each way adds to them. */
-static enum way FN(choose)(int ta, int tb, size_t m, size_t n, size_t k, bool misaligned)
+static enum way FN(choose)(int ta, int tb, size_t m, size_t n, size_t k)
 {
-    const size_t vm = (m + W - 1) / W, vn = (n + W - 1) / W, vk = (k + W - 1) / W;
+    enum { WN = FN(W_narrow), WHOLE = FN(W) / WN }; // a whole vector costs so many narrow ones
+    const size_t vm = (m + WN - 1) / WN, vn = (n + WN - 1) / WN, vk = (k + W - 1) / W;
     size_t best = m * vn * k, cost;
     enum way way = DIRECT;
     if (tb) {
-        best += n * k / 2;
-        way = PACKED;
-    } else if (m >= 4 * TILE_ROWS && misaligned) {
+        best += WHOLE * n * k / 2;
         way = PACKED;
     }
-    if (ta && (cost = n * vm * k + m * n / 2) < best) {
+    if (ta && (cost = n * vm * k + WHOLE * m * n / 2) < best) {
         best = cost;
         way = FLIPPED;
     }
     // What lies across k must be copied, and only one of them.
     bool copy = ta || !tb;
     bool possible = !copy || (!ta && n <= W) || (tb && m <= W);
-    cost = m * n * (vk + 4) + (copy ? (ta ? m : n) * k : 0);
+    cost = WHOLE * (m * n * (vk + 4) + (copy ? (ta ? m : n) * k : 0));
     return possible && cost < best ? DOTS : way;
 }
 
@@ -372,7 +302,7 @@ static void FN(gemm_by)(enum way way, int ta, int tb, size_t m, size_t n, size_t
         FN(gemm_direct)(m, n, k, a, ars, acs, b, ldb, accumulate, c, ldc);
         break;
     case PACKED:
-        FN(gemm_packed)(tb, m, n, k, a, ars, acs, b, ldb, accumulate, c, ldc);
+        FN(gemm_packed)(m, n, k, a, ars, acs, b, ldb, accumulate, c, ldc);
         break;
     case FLIPPED:
         FN(gemm_flipped)(m, n, k, a, lda, b, tb ? 1 : ldb, tb ? ldb : 1, accumulate, c, ldc);
@@ -398,10 +328,9 @@ static void FN(gemm)(int ta, int tb, size_t m, size_t n, size_t k, const T *a, s
         tb = 1;
     if (m == 1 && lda == 1)
         ta = 0;
-    const bool misaligned = ((uintptr_t)b | ldb * sizeof(T)) % W_MAX != 0;
-    enum way way = FN(choose)(ta, tb, m, n, k, misaligned);
+    enum way way = FN(choose)(ta, tb, m, n, k);
     if (way <= PACKED && rest > 0 && whole > 0) {
-        enum way rest_way = FN(choose)(ta, tb, m, rest, k, misaligned);
+        enum way rest_way = FN(choose)(ta, tb, m, rest, k);
         if (rest_way > PACKED) {
             FN(gemm_by)
             (rest_way, ta, tb, m, rest, k, a, lda, b + whole * (tb ? ldb : 1), ldb, accumulate,

@@ -44,6 +44,13 @@ enum way { DIRECT, PACKED, FLIPPED, DOTS };
 enum { PANEL_DEPTH = 128, FLIP_ROWS = 32 };
 #define EACH_OF_4(X) X(0) X(1) X(2) X(3)
 
+/* A tile of C: C (columns of it) = A B [+ C]; element (i, p) of A is a[i ars + p acs]. */
+typedef void (*tile_function_f32)(size_t k, const float *a, size_t ars, size_t acs, const float *b,
+                                  size_t ldb, size_t columns, int accumulate, float *c, size_t ldc);
+typedef void (*tile_function_f64)(size_t k, const double *a, size_t ars, size_t acs,
+                                  const double *b, size_t ldb, size_t columns, int accumulate,
+                                  double *c, size_t ldc);
+
 /* out[p][j] = in[j][p] for 8 rows and 4 columns of floats, 4 rows and 2 columns of doubles. */
 enum { BLOCK_ROWS_f32 = 8, BLOCK_COLUMNS_f32 = 4, BLOCK_ROWS_f64 = 4, BLOCK_COLUMNS_f64 = 2 };
 
@@ -91,9 +98,18 @@ static const float expm1_coef_f32[] = {0x1.000000p-1F, 0x1.555556p-3F,  0x1.5554
 static const float log1p_coef_f32[] = {0x1.555554p-1F, 0x1.999a7cp-2F, 0x1.2438a8p-2F,
                                        0x1.e2fdd2p-3F};
 
-#define T            float
+#define T             float
+#define TILE_FUNCTION tile_function_f32
+#ifdef EACH_NARROW_TILE
+#define FN(name)     name##_narrow_f32
+#define EACH_TILE(X) EACH_NARROW_TILE(X)
+#include "kernels_tile_template.h"
+#undef FN
+#undef EACH_TILE
+#endif
 #define FUSED        fmaf // one instruction
 #define FN(name)     name##_f32
+#define EACH_TILE(X) EACH_WIDE_TILE(X)
 #define LN2_HIGH     0x1.62e400p-1F
 #define LN2_LOW      0x1.7f7d1cp-20F
 #define LOG2_E       0x1.715476p+0F
@@ -104,8 +120,10 @@ static const float log1p_coef_f32[] = {0x1.555554p-1F, 0x1.999a7cp-2F, 0x1.2438a
 #include "kernels_math_template.h"
 #include "kernels_vector_template.h"
 #undef T
+#undef TILE_FUNCTION
 #undef FUSED
 #undef FN
+#undef EACH_TILE
 #undef LN2_HIGH
 #undef LN2_LOW
 #undef LOG2_E
@@ -113,9 +131,18 @@ static const float log1p_coef_f32[] = {0x1.555554p-1F, 0x1.999a7cp-2F, 0x1.2438a
 #undef EXP_HIGHEST
 #undef TANH_HIGHEST
 
-#define T            double
+#define T             double
+#define TILE_FUNCTION tile_function_f64
+#ifdef EACH_NARROW_TILE
+#define FN(name)     name##_narrow_f64
+#define EACH_TILE(X) EACH_NARROW_TILE(X)
+#include "kernels_tile_template.h"
+#undef FN
+#undef EACH_TILE
+#endif
 #define FUSED        fma
 #define FN(name)     name##_f64
+#define EACH_TILE(X) EACH_WIDE_TILE(X)
 #define LN2_HIGH     0x1.62e42fefa3800p-1
 #define LN2_LOW      0x1.ef35793c76730p-45
 #define LOG2_E       0x1.71547652b82fep+0
