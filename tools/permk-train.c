@@ -71,14 +71,14 @@ static void declare_report(ct_report *report)
          .x = COLUMN_ROUND,
          .y = norm,
          .n_y = 1,
-         .log_y = 1},
+         .log_y = true},
         {.title = "Squared gradient norm by uplink",
          .x = COLUMN_UP,
          .y = norm,
          .n_y = 1,
-         .log_y = 1},
-        {.title = "Loss by round", .x = COLUMN_ROUND, .y = f, .n_y = 1, .log_y = 1},
-        {.title = "Traffic of one client", .x = COLUMN_ROUND, .y = bytes, .n_y = 2, .log_y = 1}};
+         .log_y = true},
+        {.title = "Loss by round", .x = COLUMN_ROUND, .y = f, .n_y = 1, .log_y = true},
+        {.title = "Traffic of one client", .x = COLUMN_ROUND, .y = bytes, .n_y = 2, .log_y = true}};
     for (size_t i = 0; i < sizeof plots / sizeof *plots; i++)
         ct_report_add_plot(report, &plots[i]);
 }

@@ -81,14 +81,14 @@ static void declare_plots(ct_report *report)
     static const size_t phases[] = {COLUMN_DERIVATIVES, COLUMN_COMPRESS, COLUMN_AGGREGATE,
                                     COLUMN_SOLVE};
     const ct_report_plot plots[] = {
-        {.title = "Gradient norm by round", .x = COLUMN_ROUND, .y = norm, .n_y = 1, .log_y = 1},
-        {.title = "Gradient norm by traffic", .x = COLUMN_UP, .y = norm, .n_y = 1, .log_y = 1},
+        {.title = "Gradient norm by round", .x = COLUMN_ROUND, .y = norm, .n_y = 1, .log_y = true},
+        {.title = "Gradient norm by traffic", .x = COLUMN_UP, .y = norm, .n_y = 1, .log_y = true},
         {.title = "Loss by round", .x = COLUMN_ROUND, .y = f, .n_y = 1},
         {.title = "Where the time of a round goes",
          .x = COLUMN_ROUND,
          .y = phases,
          .n_y = 4,
-         .stacked = 1}};
+         .stacked = true}};
     for (size_t i = 0; i < sizeof plots / sizeof *plots; i++)
         ct_report_add_plot(report, &plots[i]);
 }

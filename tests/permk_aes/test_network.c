@@ -92,7 +92,7 @@ static void group_init(group *g, uint32_t n, size_t d, const permk_train_options
     g->server_opt = permk_server_options_default();
     ct_transport *endpoints[MAX_N];
     ct_diag diag = {""};
-    ct_assert_ok(ct_transport_create_inproc(&g->transport, endpoints, n, &diag), &diag);
+    ct_assert_ok(ct_transport_open_inproc(&g->transport, endpoints, n, &diag), &diag);
     ct_assert_ok(permk_key_generate(&g->key, &diag), &diag);
     ct_assert_ok(permk_key_generate(&g->other_key, &diag), &diag);
     permk_quadratic_options quadratic = permk_quadratic_options_default();
