@@ -96,7 +96,7 @@ static ct_status next_frame(party *p, ct_message *message, double deadline_s, ct
 
 static double deadline(const party *p)
 {
-    return ct_time_s() + p->trainer.opt->timeout_ms / 1000.0;
+    return ct_time_s() + p->trainer.opt->round_timeout_ms / 1000.0;
 }
 
 static ct_status send_frame(party *p, uint8_t type, const void *data, size_t size, ct_diag *diag)

@@ -41,7 +41,7 @@ permk_train_options permk_train_options_default(void)
                                  .max_rounds = 10000,
                                  .eval_every = 1,
                                  .seed = 1,
-                                 .timeout_ms = 60000};
+                                 .round_timeout_ms = 60000};
 }
 
 /* ---- Options ---- */
@@ -79,7 +79,8 @@ static ct_status check_options(const permk_problem *problem, const permk_train_o
     if (opt->max_rounds == 0 || opt->eval_every == 0)
         return ct_fail(diag, CT_EINVALID, "max_rounds and eval_every must be at least 1");
     if (opt->cipher != PERMK_PLAINTEXT && opt->max_rounds > MAX_ROUNDS_SEALED)
-        return ct_fail(diag, CT_EINVALID, "%llu rounds (the keys of one run may be used for %d)",
+        return ct_fail(diag, CT_EINVALID,
+                       "max_rounds = %llu (must be at most %d: so long the keys of a run last)",
                        (unsigned long long)opt->max_rounds, MAX_ROUNDS_SEALED);
     if (opt->problem_text != NULL && strlen(opt->problem_text) > PERMK__SETTINGS_SIZE / 2)
         return ct_fail(diag, CT_EINVALID, "the text of the problem is longer than %d bytes",
