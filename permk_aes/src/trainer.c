@@ -103,6 +103,25 @@ void permk__trainer_settings(const permk__trainer *t, char out[PERMK__SETTINGS_S
              t->opt->problem_text != NULL ? t->opt->problem_text : "");
 }
 
+ct_status permk__trainer_open_session(const permk__trainer *t, permk_session **out,
+                                      const permk_key *key, uint32_t self,
+                                      const unsigned char *nonces, ct_diag *diag)
+{
+    char settings[PERMK__SETTINGS_SIZE];
+    permk__trainer_settings(t, settings);
+    permk_session_options session = permk_session_options_default();
+    session.key = key;
+    session.cipher = t->opt->cipher;
+    session.rule = t->opt->rule;
+    session.clients = t->n;
+    session.dimension = t->d;
+    session.self = self;
+    session.nonces = nonces;
+    session.settings = settings;
+    session.settings_bytes = strlen(settings);
+    return permk_session_create(out, &session, diag);
+}
+
 /* ---- Life ---- */
 
 static double *doubles(size_t a, size_t b)
@@ -296,11 +315,16 @@ uint64_t permk__trainer_frame_bytes(const permk__trainer *t)
            permk_cipher_tag_bytes(t->opt->cipher);
 }
 
-uint64_t permk__trainer_hello_bytes(const permk__trainer *t)
+void permk__trainer_account(const permk__trainer *t, permk_result *result)
 {
     char settings[PERMK__SETTINGS_SIZE];
     permk__trainer_settings(t, settings);
-    return CT_FRAME_HEADER_BYTES + PERMK_NONCE_BYTES + strlen(settings);
+    uint64_t frame = permk__trainer_frame_bytes(t), others = t->n - 1;
+    uint64_t hello = CT_FRAME_HEADER_BYTES + PERMK_NONCE_BYTES + strlen(settings);
+    result->client_bytes_up_per_round = frame;
+    result->client_bytes_down_per_round = frame * others;
+    result->client_bytes_up_hello = hello;
+    result->client_bytes_down_hello = hello * others;
 }
 
 /* SHA-256 of x as little-endian doubles, through a buffer so that it costs no copy of x. */

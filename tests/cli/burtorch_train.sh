@@ -35,7 +35,7 @@ o = json.load(open("one.json"))
 assert o["validation_loss"] < o["unigram_loss"] - 0.4, o
 assert o["train_loss"] < o["validation_loss"], o
 assert abs(o["bits_per_char"] - o["validation_loss"] / 0.6931471805599453) < 1e-9, o
-assert o["status"] == "completed" and o["steps"] == 3000, o
+assert o["status"] == "completed" and o["steps"] == 3000 and o["model_bytes"] > 0, o
 assert len(o["samples"].split("\n")) == 10, o
 rows = [json.loads(line) for line in open("r.jsonl")]
 assert rows[0]["step"] == 0 and rows[-1]["step"] == 3000, rows
