@@ -127,33 +127,58 @@ static void FN(gemm_flipped)(size_t m, size_t n, size_t k, const T *a, size_t ld
     }
 }
 
-/* The dot products of `rows` rows of A with four of B. */
-INLINE void FN(dots)(const size_t rows, size_t k, const T *a, size_t lda, const T *const b[4],
-                     T *out)
+/* Four sums into C, ccs apart, of which `columns` exist. */
+INLINE void FN(dots_store)(VEC s0, VEC s1, VEC s2, VEC s3, size_t columns, int accumulate, T *c,
+                           size_t ccs)
+{
+    T sums[4];
+    if (columns == 4 && ccs == 1 && !accumulate) {
+        FN(vsum4)(c, s0, s1, s2, s3);
+        return;
+    }
+    FN(vsum4)(sums, s0, s1, s2, s3);
+#define STORE(l)                                                                                   \
+    if (columns > l)                                                                               \
+        c[l * ccs] = accumulate ? c[l * ccs] + sums[l] : sums[l];
+    EACH_OF_4(STORE) // a loop becomes long vector code
+#undef STORE
+}
+
+/* C(i, l), at c[i crs + l ccs], = row i of A times row l of B, for `rows` and `columns` <= 4. */
+INLINE void FN(dots)(const size_t rows, size_t columns, size_t k, const T *a, size_t lda,
+                     const T *b, size_t ldb, int accumulate, T *c, size_t crs, size_t ccs)
 {
 #define DECLARE(i) VEC s##i##0 = ZERO, s##i##1 = ZERO, s##i##2 = ZERO, s##i##3 = ZERO;
 #define STEP(i)                                                                                    \
     if (rows > i) {                                                                                \
         VEC ai = part ? LOAD_PART(a + i * lda + p, *part) : LOAD(a + i * lda + p);                 \
-        s##i##0 = FMA(ai, b0, s##i##0);                                                            \
-        s##i##1 = FMA(ai, b1, s##i##1);                                                            \
-        s##i##2 = FMA(ai, b2, s##i##2);                                                            \
-        s##i##3 = FMA(ai, b3, s##i##3);                                                            \
+        s##i##0 = FMA(ai, v0, s##i##0);                                                            \
+        s##i##1 = FMA(ai, v1, s##i##1);                                                            \
+        s##i##2 = FMA(ai, v2, s##i##2);                                                            \
+        s##i##3 = FMA(ai, v3, s##i##3);                                                            \
     }
 #define STORE(i)                                                                                   \
     if (rows > i)                                                                                  \
-        FN(vsum4)(out + 4 * i, s##i##0, s##i##1, s##i##2, s##i##3);
+        FN(dots_store)                                                                             \
+    (s##i##0, s##i##1, s##i##2, s##i##3, columns, accumulate, c + i * crs, ccs);
+    // The last row of B again where there are fewer than four.
+    const T *b1 = columns > 1 ? b + ldb : b, *b2 = columns > 2 ? b1 + ldb : b1;
+    const T *b3 = columns > 3 ? b2 + ldb : b2;
     EACH_OF_4(DECLARE)
     size_t p = 0;
     for (; k - p >= W; p += W) {
         const MASK *part = NULL;
-        VEC b0 = LOAD(b[0] + p), b1 = LOAD(b[1] + p), b2 = LOAD(b[2] + p), b3 = LOAD(b[3] + p);
+        VEC v0 = LOAD(b + p), v1 = LOAD(b1 + p), v2 = LOAD(b2 + p), v3 = LOAD(b3 + p);
+        LOADED(v0);
+        LOADED(v1);
+        LOADED(v2);
+        LOADED(v3);
         EACH_OF_4(STEP)
     }
     if (p < k) {
         const MASK rest = FN(vfirst)(k - p), *part = &rest;
-        VEC b0 = LOAD_PART(b[0] + p, rest), b1 = LOAD_PART(b[1] + p, rest);
-        VEC b2 = LOAD_PART(b[2] + p, rest), b3 = LOAD_PART(b[3] + p, rest);
+        VEC v0 = LOAD_PART(b + p, rest), v1 = LOAD_PART(b1 + p, rest);
+        VEC v2 = LOAD_PART(b2 + p, rest), v3 = LOAD_PART(b3 + p, rest);
         EACH_OF_4(STEP)
     }
     EACH_OF_4(STORE)
@@ -162,41 +187,29 @@ INLINE void FN(dots)(const size_t rows, size_t k, const T *a, size_t lda, const 
 #undef STORE
 }
 
-static void FN(dots_1)(size_t k, const T *a, size_t lda, const T *const b[4], T *out)
-{
-    FN(dots)(1, k, a, lda, b, out);
-}
+#define DOTS_OF(rows)                                                                              \
+    static void FN(dots_##rows)(size_t columns, size_t k, const T *a, size_t lda, const T *b,      \
+                                size_t ldb, int accumulate, T *c, size_t crs, size_t ccs)          \
+    {                                                                                              \
+        FN(dots)(rows, columns, k, a, lda, b, ldb, accumulate, c, crs, ccs);                       \
+    }
+DOTS_OF(1)
+DOTS_OF(2)
+DOTS_OF(4)
+#undef DOTS_OF
 
-static void FN(dots_2)(size_t k, const T *a, size_t lda, const T *const b[4], T *out)
+/* x times eight rows of B. */
+static void FN(dots_1x8)(size_t k, const T *x, const T *b, size_t ldb, int accumulate, T *c,
+                         size_t ccs)
 {
-    FN(dots)(2, k, a, lda, b, out);
-}
-
-static void FN(dots_4)(size_t k, const T *a, size_t lda, const T *const b[4], T *out)
-{
-    FN(dots)(4, k, a, lda, b, out);
-}
-
-/* Up to four sums into C, ccs apart. */
-INLINE void FN(dots_store)(T *c, size_t ccs, const T *sums, size_t columns, int accumulate)
-{
-#define STORE(l)                                                                                   \
-    if (columns > l)                                                                               \
-        c[l * ccs] = accumulate ? c[l * ccs] + sums[l] : sums[l];
-    EACH_OF_4(STORE)
-#undef STORE
-}
-
-/* The dot products of x with eight rows of B. */
-static void FN(dots_8)(size_t k, const T *x, const T *b, size_t ldb, T *out)
-{
+    const T *b4 = b + 4 * ldb;
 #define DECLARE(i) VEC s##i = ZERO, u##i = ZERO;
 #define STEP(i)                                                                                    \
     s##i = FMA(xp, LOAD(b + i * ldb + p), s##i);                                                   \
-    u##i = FMA(xp, LOAD(b + (i + 4) * ldb + p), u##i);
+    u##i = FMA(xp, LOAD(b4 + i * ldb + p), u##i);
 #define LAST_STEP(i)                                                                               \
     s##i = FMA(xp, LOAD_PART(b + i * ldb + p, rest), s##i);                                        \
-    u##i = FMA(xp, LOAD_PART(b + (i + 4) * ldb + p, rest), u##i);
+    u##i = FMA(xp, LOAD_PART(b4 + i * ldb + p, rest), u##i);
     EACH_OF_4(DECLARE)
     size_t p = 0;
     for (; k - p >= W; p += W) {
@@ -208,8 +221,8 @@ static void FN(dots_8)(size_t k, const T *x, const T *b, size_t ldb, T *out)
         const VEC xp = LOAD_PART(x + p, rest);
         EACH_OF_4(LAST_STEP)
     }
-    FN(vsum4)(out, s0, s1, s2, s3);
-    FN(vsum4)(out + 4, u0, u1, u2, u3);
+    FN(dots_store)(s0, s1, s2, s3, 4, accumulate, c, ccs);
+    FN(dots_store)(u0, u1, u2, u3, 4, accumulate, c + 4 * ccs, ccs);
 #undef DECLARE
 #undef STEP
 #undef LAST_STEP
@@ -219,34 +232,25 @@ static void FN(dots_8)(size_t k, const T *x, const T *b, size_t ldb, T *out)
 static void FN(gemm_dots)(size_t m, size_t n, size_t k, const T *a, size_t lda, const T *b,
                           size_t ldb, int accumulate, T *c, size_t crs, size_t ccs)
 {
-    if (n < m) { // the four go along the longer side
+    if (n < m && n % 4 != 0) { // the four go along the longer side, or along rows of C
         FN(gemm_dots)(n, m, k, b, ldb, a, lda, accumulate, c, ccs, crs);
         return;
     }
     size_t j = 0;
-    for (; m == 1 && n - j >= 8; j += 8) {
-        T out[8];
-        FN(dots_8)(k, a, b + j * ldb, ldb, out);
-        for (size_t l = 0; l < 8; l++)
-            c[(j + l) * ccs] = accumulate ? c[(j + l) * ccs] + out[l] : out[l];
-    }
+    for (; m == 1 && n - j >= 8; j += 8)
+        FN(dots_1x8)(k, a, b + j * ldb, ldb, accumulate, c + j * ccs, ccs);
     for (; j < n; j += 4) {
-        T out[16];
         const size_t columns = FN(smaller)(4, n - j);
-        const T *rows_of_b[4]; // the last one again where there are fewer than four
-        for (size_t l = 0; l < 4; l++)
-            rows_of_b[l] = b + FN(smaller)(j + l, n - 1) * ldb;
         for (size_t i = 0, rows; i < m; i += rows) {
+            const T *ai = a + i * lda, *bj = b + j * ldb;
+            T *cij = c + i * crs + j * ccs;
             rows = m - i >= DOT_ROWS ? DOT_ROWS : m - i >= 2 ? 2 : 1;
             if (rows == 1)
-                FN(dots_1)(k, a + i * lda, lda, rows_of_b, out);
+                FN(dots_1)(columns, k, ai, lda, bj, ldb, accumulate, cij, crs, ccs);
             else if (rows == 2)
-                FN(dots_2)(k, a + i * lda, lda, rows_of_b, out);
+                FN(dots_2)(columns, k, ai, lda, bj, ldb, accumulate, cij, crs, ccs);
             else
-                FN(dots_4)(k, a + i * lda, lda, rows_of_b, out);
-            for (size_t q = 0; q < rows; q++)
-                FN(dots_store)
-            (c + (i + q) * crs + j * ccs, ccs, out + 4 * q, columns, accumulate);
+                FN(dots_4)(columns, k, ai, lda, bj, ldb, accumulate, cij, crs, ccs);
         }
     }
 }

@@ -13,6 +13,8 @@
 #define LOAD(x)         FN(vload)(x)
 #define LOAD_PART(x, m) FN(vload_part)(x, m)
 #define FMA(a, b, c)    FN(vfma)(a, b, c)
+/* The vector v is in a register from here on: gcc 12 loads it again for each of few uses. */
+#define LOADED(v) __asm__("" : "+v"(v))
 /* out_i = f(x_i), and out_i = x_i op y_i. */
 #define MAP1(name, f)                                                                              \
     static void FN(name)(T * out, const T *x, size_t n)                                            \
