@@ -31,7 +31,7 @@ typedef struct train_settings {
     double id;
     const char *key, *host;
     size_t port;
-    double timeout_s, connect_timeout_s;
+    double round_timeout_s, connect_timeout_s;
 } train_settings;
 
 /* What a run holds; cleared in one place. */
@@ -71,14 +71,14 @@ static void declare_report(ct_report *report)
          .x = COLUMN_ROUND,
          .y = norm,
          .n_y = 1,
-         .log_y = 1},
+         .log_y = true},
         {.title = "Squared gradient norm by uplink",
          .x = COLUMN_UP,
          .y = norm,
          .n_y = 1,
-         .log_y = 1},
-        {.title = "Loss by round", .x = COLUMN_ROUND, .y = f, .n_y = 1, .log_y = 1},
-        {.title = "Traffic of one client", .x = COLUMN_ROUND, .y = bytes, .n_y = 2, .log_y = 1}};
+         .log_y = true},
+        {.title = "Loss by round", .x = COLUMN_ROUND, .y = f, .n_y = 1, .log_y = true},
+        {.title = "Traffic of one client", .x = COLUMN_ROUND, .y = bytes, .n_y = 2, .log_y = true}};
     for (size_t i = 0; i < sizeof plots / sizeof *plots; i++)
         ct_report_add_plot(report, &plots[i]);
 }
@@ -251,8 +251,9 @@ static void print_summary(const training *t)
         printf("result        client %u was interrupted", r->stopped_by);
     else
         printf("result        %s", permk_outcome_name(r->outcome));
-    printf(" after %" PRIu64 " rounds, %s\n", r->rounds,
-           cli_seconds_text(time, t->seconds_generate + r->seconds));
+    printf(" after %" PRIu64 " rounds, %s%s\n", r->rounds,
+           cli_seconds_text(time, t->seconds_generate + r->seconds),
+           r->outcome == PERMK_DIVERGED ? " (take a smaller --step)" : "");
     printf("f             %.15g\n||grad f||^2  %.3e\n", r->f, r->grad_norm_squared);
     printf("traffic       one client, a round: %s up, %s down",
            cli_bytes_text(up, (double)r->client_bytes_up_per_round),
@@ -262,7 +263,7 @@ static void print_summary(const training *t)
     if (t->saved)
         printf("model         %s\n", s->model_out);
     else if (s->model_out != NULL)
-        printf("model         not written: the iterates diverged (take a smaller --step)\n");
+        printf("model         not written: the iterates diverged\n");
     if (s->report != NULL)
         printf("report        %s\n", s->report);
 }
@@ -362,7 +363,7 @@ static ct_status connect_to_server(training *t, ct_diag *diag)
         (t->options.method == PERMK_METHOD_GD ? s->dimension : s->dimension / s->clients + 1) *
         sizeof(double);
     tcp.max_message_bytes = block + 4096; // no sealed block or hello of this run is longer
-    tcp.stall_timeout_ms = t->options.timeout_ms;
+    tcp.stall_timeout_ms = t->options.round_timeout_ms;
     tcp.connect_timeout_ms = (int)(s->connect_timeout_s * 1000.0);
     return ct_transport_connect_tcp(&t->transport, s->host, (uint16_t)s->port, (uint32_t)s->id,
                                     &tcp, t->options.stop, diag);
@@ -374,7 +375,7 @@ static ct_status take_part(training *t, ct_diag *diag)
     if (s->key != NULL)
         CT_TRY(permk_key_read(&t->key, s->key, diag));
     t->options.key = t->key;
-    t->options.timeout_ms = (int)(s->timeout_s * 1000.0);
+    t->options.round_timeout_ms = (int)(s->round_timeout_s * 1000.0);
     CT_TRY(make_problem(t, diag));
     CT_TRY(connect_to_server(t, diag));
     return permk_client_run(&t->result, &t->problem, (uint32_t)s->id, t->transport, t->x,
@@ -542,7 +543,7 @@ static int run_keygen(void *settings, const cli_command *command)
      .help = "Step size; default theoretical: 1/L for gd, 1/max L_i for permk."},                  \
     {.name = "tol", .type = CLI_REAL, .offset = IN_TRAIN(tol), .value = "X", .preset = "1e-10",    \
      .max = INFINITY,                                                                              \
-     .help = "End when ||grad f||^2 (the square, as in the paper) is below X; 0: run to "          \
+     .help = "Converged when ||grad f||^2 (the square, as in the paper) is below X; 0: run to "          \
              "--max-rounds."},                                                                     \
     {.name = "max-rounds", .type = CLI_COUNT, .offset = IN_TRAIN(max_rounds), .value = "N",        \
      .preset = "10000", .min = 1, .max = 4e9,                                                      \
@@ -604,7 +605,7 @@ static const cli_option client_options[] = {
      .preset = "127.0.0.1", .help = "The server's address.", .group = "Connection"},
     {.name = "port", .type = CLI_COUNT, .offset = IN_TRAIN(port), .value = "P", .min = 1,
      .max = 65535, .help = "The server's port. Required.", .group = "Connection"},
-    {.name = "timeout", .type = CLI_REAL, .offset = IN_TRAIN(timeout_s), .value = "SECONDS",
+    {.name = "round-timeout", .type = CLI_REAL, .offset = IN_TRAIN(round_timeout_s), .value = "SECONDS",
      .preset = "60", .max = 86400, .open_min = true,
      .help = "Longest wait for the others in one round.", .group = "Connection"},
     {.name = "connect-timeout", .type = CLI_REAL, .offset = IN_TRAIN(connect_timeout_s),
@@ -656,8 +657,9 @@ static const cli_command commands[] = {
      .n_options = COUNT_OF(server_options), .settings_size = sizeof(server_settings),
      .run = run_server},
     {.name = "client", .summary = "Train as one client of a group.",
-     .description = "All clients must be given the same options except --id, --host, --port, "
-                    "--timeout and the outputs. Iterates are those of simulate, bit for bit.",
+     .description = "All clients must be given the same options except --id, --key (each has a "
+                    "copy of the file), --host, --port, the timeouts and the outputs. Iterates "
+                    "are those of simulate, bit for bit.",
      .examples = "permk-train client --id 0 --key group.key --port 9000 --clients 4",
      .options = client_options, .n_options = COUNT_OF(client_options),
      .settings_size = sizeof(train_settings), .run = run_client},

@@ -68,6 +68,7 @@ for k in 0 0d -1 1.5 8x d 8dd '' 1e3 0.1d; do
   bad 2 "--k" train --compressor topk --k="$k" good m
 done
 bad 2 "N = 10 entries" train --compressor topk --k 11 good m
+bad 2 "add --compressor topk" train --k 3 good m
 bad 2 "N = 10 entries" train --compressor topk --k 3d good m
 bad 2 "--kk" train --kk 3 good m
 bad 2 "FILE" train
@@ -114,6 +115,7 @@ rm -f out err
 # ---- generate ----
 bad 2 "--rows" generate --rows 0 g
 bad 2 "--positive" generate --positive 1.5 g
+bad 2 "--positive" generate --positive 1 g
 bad 2 "--nnz: 4 is more than the 3 features" generate --features 3 --nnz 4 g
 
 [ $failures = 0 ]

@@ -32,7 +32,6 @@ extern "C" {
     X(CT_EPARSE, -4, "malformed input")                                                            \
     X(CT_ERANGE, -5, "a size or value is out of range")                                            \
     X(CT_ENOTFOUND, -6, "not found")                                                               \
-    X(CT_EFULL, -7, "no room left")                                                                \
     X(CT_ETIMEOUT, -8, "deadline passed")                                                          \
     X(CT_ECLOSED, -9, "the peer closed the connection")                                            \
     X(CT_EPROTOCOL, -10, "the peer broke the protocol")                                            \

@@ -79,7 +79,7 @@ typedef struct permk_train_options {
     const ct_stop_flag *stop; // borrowed, polled every round; may be NULL
     permk_round_fn *on_round; // called at the start and after every step; may be NULL
     void *on_round_context;   // handed to on_round
-    int timeout_ms; // client: the longest wait for the others in one round (default 60,000)
+    int round_timeout_ms; // client: the longest wait for the others in one round (default 60,000)
 } permk_train_options;
 permk_train_options permk_train_options_default(void);
 
