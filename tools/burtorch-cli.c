@@ -204,8 +204,9 @@ typedef struct training {
     double loss_sum; // of the steps since the last row
     size_t loss_steps;
     double last_train, last_validation;
-    uint32_t step; // done
-    char *samples; // (sample, SAMPLE_BYTES + 1)
+    uint32_t step;        // done
+    ct_status row_status; // of the first row of the report that failed
+    char *samples;        // (sample, SAMPLE_BYTES + 1)
     size_t *lengths;
 } training;
 
@@ -297,7 +298,7 @@ static double rate_at(const train_settings *s, size_t step)
     return s->rate * (s->decay + (1.0 - s->decay) * 0.5 * (1.0 + cos(pi * along)));
 }
 
-static ct_status add_row(training *t)
+static void add_row(training *t)
 {
     const bt_text *text = t->text;
     t->last_train = t->loss_steps ? t->loss_sum / (double)t->loss_steps : (double)NAN;
@@ -310,7 +311,8 @@ static ct_status add_row(training *t)
                           bits(t->last_validation),
                           rate_at(t->s, t->step ? t->step - 1 : 0),
                           ct_time_s() - t->start_s};
-    return ct_report_row(t->report, row);
+    if (t->row_status == CT_OK)
+        t->row_status = ct_report_row(t->report, row);
 }
 
 static void show_progress(const training *t)
@@ -327,7 +329,7 @@ static ct_status train_steps(training *t, ct_diag *diag)
     const size_t twentieth = (t->s->steps + 19) / 20;
     const size_t every = t->s->eval_every ? t->s->eval_every : twentieth;
     t->start_s = ct_time_s();
-    CT_TRY(add_row(t));
+    add_row(t);
     while (t->step < t->s->steps && !atomic_load(stop)) {
         double loss;
         CT_TRY(bt_char_mlp_step(t->model, t->text->train, t->text->n_train, t->s->seed, t->step,
@@ -336,11 +338,13 @@ static ct_status train_steps(training *t, ct_diag *diag)
         t->loss_sum += loss;
         t->loss_steps++;
         if (t->step % every == 0 || t->step == t->s->steps)
-            CT_TRY(add_row(t));
+            add_row(t);
         if (t->step % 16 == 0)
             show_progress(t);
     }
-    return t->loss_steps ? add_row(t) : CT_OK;
+    if (t->loss_steps)
+        add_row(t);
+    return CT_OK;
 }
 
 static ct_status draw_samples(training *t, ct_diag *diag)
@@ -432,6 +436,7 @@ static ct_status write_results(training *t, ct_diag *diag)
     if (t->s->model_out)
         CT_TRY(bt_char_mlp_save(t->model, t->s->model_out, diag));
     CT_TRY(ct_report_finish(t->report, diag));
+    CT_TRY(t->row_status);
     const char *json = ct_report_json(t->report);
     if (!json)
         return ct_fail(diag, CT_ENOMEM, "out of memory");

@@ -165,7 +165,6 @@ static void set_options(training *t)
              "problem_seed=%zu",
              s->samples, s->smoothness, s->convexity, s->homogeneous, s->problem_seed);
     opt->problem_text = t->problem_text;
-    opt->stop = cli_stop_flag();
     opt->on_round = on_round;
     opt->on_round_context = t;
     warn_of_cipher(t, opt->cipher);
@@ -189,6 +188,7 @@ static ct_status make_problem(training *t, ct_diag *diag)
         return ct_fail(diag, CT_ENOMEM, "out of memory");
     permk_torch_linear_init(t->x, s->dimension, opt.seed);
     t->seconds_generate = ct_time_s() - begin;
+    t->options.stop = cli_stop_flag(); // from here on a signal ends the rounds, not the process
     return CT_OK;
 }
 
@@ -271,13 +271,13 @@ static void print_summary(const training *t)
 static ct_status write_results(training *t, ct_diag *diag)
 {
     const train_settings *s = t->settings;
-    CT_TRY(t->row_status);
     if (s->model_out != NULL && t->result.outcome != PERMK_DIVERGED) {
         CT_TRY(permk_model_save(s->model_out, t->x, s->dimension, diag));
         t->saved = true;
     }
     record_result(t);
     CT_TRY(ct_report_finish(t->report, diag));
+    CT_TRY(t->row_status);
     const char *json = ct_report_json(t->report);
     if (json == NULL)
         return ct_fail(diag, CT_ENOMEM, "out of memory");
@@ -305,6 +305,14 @@ static int exit_code(const training *t)
     return CLI_EXIT_NO_TOLERANCE;
 }
 
+/* A signal to the whole group ends the peers as well: whoever goes first, ours is what ended us. */
+static int fail(ct_status status, const ct_diag *diag)
+{
+    int code = cli_fail(status, diag);
+    bool peer = status == CT_ECLOSED || status == CT_ETIMEOUT || status == CT_EINTERRUPTED;
+    return peer ? cli_exit_code(code) : code;
+}
+
 /* Keys must not end up in a core file. */
 static void forbid_core_files(void)
 {
@@ -318,7 +326,6 @@ static int run_training(void *settings, const cli_command *command, const char *
     training t = {.settings = settings, .program = program, .begin = ct_time_s()};
     ct_diag diag = {0};
     forbid_core_files();
-    (void)cli_stop_flag(); // from here on a signal ends the rounds, not the process
     ct_status status = open_outputs(&t, command, &diag);
     if (status == CT_OK) {
         set_options(&t);
@@ -328,9 +335,7 @@ static int run_training(void *settings, const cli_command *command, const char *
     }
     if (status == CT_OK)
         status = write_results(&t, &diag);
-    int code = status == CT_OK ? exit_code(&t) : cli_fail(status, &diag);
-    if (status == CT_EINTERRUPTED)
-        code = cli_exit_code(code);
+    int code = status == CT_OK ? exit_code(&t) : fail(status, &diag);
     ct_transport_close(t.transport);
     permk_problem_clear(&t.problem);
     permk_key_destroy(t.key);
@@ -492,9 +497,7 @@ static int run_server(void *settings, const cli_command *command)
         status = serve(s, listener, &transport, &result, &diag);
     if (status == CT_OK)
         status = report_service(s, command, &result, &diag);
-    int code = status == CT_OK ? CLI_EXIT_OK : cli_fail(status, &diag);
-    if (status == CT_EINTERRUPTED)
-        code = cli_exit_code(code);
+    int code = status == CT_OK ? CLI_EXIT_OK : fail(status, &diag);
     ct_transport_close(transport);
     ct_tcp_listener_close(listener);
     return code;

@@ -197,7 +197,7 @@ static ct_status create_solver(training *t, ct_diag *diag)
     opt.threads = s->threads;
     opt.on_round = on_round;
     opt.on_round_context = t;
-    opt.stop = cli_stop_flag();
+    opt.stop = cli_stop_flag(); // from here on a signal ends the rounds, not the process
     if (!fednl_algorithm_from_name(&opt.algorithm, s->algorithm) ||
         !fednl_compressor_from_name(&opt.compressor, s->compressor))
         return CT_EINVALID;
@@ -291,10 +291,10 @@ static ct_status train(training *t, const cli_command *command, ct_diag *diag)
     ct_status status = fednl_solver_run(t->solver, &t->result, diag);
     cli_progress_end();
     CT_TRY(status);
-    CT_TRY(t->row_status);
-    CT_TRY(save_model(t, diag));
+    CT_TRY(save_model(t, diag)); // also where a disk is too full for the report
     record_result(t);
     CT_TRY(ct_report_finish(t->report, diag));
+    CT_TRY(t->row_status);
     const char *json = ct_report_json(t->report);
     if (json == NULL)
         return CT_ENOMEM;
@@ -326,7 +326,6 @@ static int run_train(void *settings, const cli_command *command)
 {
     training t = {.settings = settings};
     ct_diag diag = {0};
-    (void)cli_stop_flag(); // from here on a signal ends the rounds, not the process
     ct_status status = train(&t, command, &diag);
     int code = status == CT_OK ? exit_code(&t) : cli_fail(status, &diag);
     fednl_solver_destroy(t.solver);

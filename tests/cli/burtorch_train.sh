@@ -69,6 +69,12 @@ code=$?
 grep -q '"status":"interrupted"' i.json || fail "SIGINT: $(head -c 300 i.json)"
 "$cli" sample --count 1 i.safetensors >/dev/null || fail "SIGINT: no usable model"
 
+if [ -c /dev/full ]; then
+  "$cli" train --text "$names" --steps 20 --jsonl /dev/full --model-out f.safetensors >out 2>err
+  [ $? = 1 ] && [ ! -s out ] && grep -qF "/dev/full: No space left" err || fail "--jsonl /dev/full: $(cat out err)"
+  [ -s f.safetensors ] || fail "--jsonl /dev/full: no model"
+fi
+
 : >empty
 printf 'abc' >short
 printf '\n\n' >blank
