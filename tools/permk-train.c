@@ -46,9 +46,10 @@ typedef struct training {
     char problem_text[200];
     permk_train_options options;
     permk_result result;
-    double begin, seconds_generate;
-    ct_status row_status; // of the first row of the report that failed
-    bool saved;           // the model was written
+    double begin, seconds_generate; // when the rounds began; seconds before that
+    char norm_text[40];             // as evaluated last, for the progress line
+    ct_status row_status;           // of the first row of the report that failed
+    bool saved;                     // the model was written
 } training;
 
 enum { COLUMN_ROUND, COLUMN_F, COLUMN_NORM, COLUMN_SECONDS, COLUMN_UP, COLUMN_DOWN, COLUMNS };
@@ -109,26 +110,20 @@ static void on_round(void *context, const permk_round *round)
 {
     training *t = context;
     char up[CLI_TEXT_SIZE], down[CLI_TEXT_SIZE];
-    cli_progress("round %" PRIu64 "  ||grad f||^2 %.2e  one client: up %s  down %s", round->round,
-                 round->grad_norm_squared, cli_bytes_text(up, (double)round->client_bytes_up),
+    if (!isnan(round->grad_norm_squared)) // else not evaluated here, or not in this round
+        snprintf(t->norm_text, sizeof t->norm_text, "||grad f||^2 %.2e  ",
+                 round->grad_norm_squared);
+    cli_progress("round %" PRIu64 "  %sone client: up %s  down %s", round->round, t->norm_text,
+                 cli_bytes_text(up, (double)round->client_bytes_up),
                  cli_bytes_text(down, (double)round->client_bytes_down));
     const double row[COLUMNS] = {[COLUMN_ROUND] = (double)round->round,
                                  [COLUMN_F] = round->f,
                                  [COLUMN_NORM] = round->grad_norm_squared,
-                                 [COLUMN_SECONDS] = ct_time_s() - t->begin,
+                                 [COLUMN_SECONDS] = t->seconds_generate + ct_time_s() - t->begin,
                                  [COLUMN_UP] = (double)round->client_bytes_up,
                                  [COLUMN_DOWN] = (double)round->client_bytes_down};
     if (t->row_status == CT_OK)
         t->row_status = ct_report_row(t->report, row);
-}
-
-static permk_cipher cipher_from_name(const char *name)
-{
-    static const permk_cipher all[] = {PERMK_AES_128_GCM, PERMK_AES_256_GCM, PERMK_AES_128_CTR};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        if (strcmp(name, permk_cipher_name(all[i])) == 0)
-            return all[i];
-    return PERMK_PLAINTEXT;
 }
 
 /* Unsafe ciphers say so at every start, also where nothing else is printed. */
@@ -146,14 +141,15 @@ static void warn_of_cipher(const training *t, permk_cipher cipher)
                 t->program);
 }
 
-static void set_options(training *t)
+static ct_status set_options(training *t)
 {
     const train_settings *s = t->settings;
     permk_train_options *opt = &t->options;
     *opt = permk_train_options_default();
-    opt->method = strcmp(s->method, "gd") == 0 ? PERMK_METHOD_GD : PERMK_METHOD_PERMK;
-    opt->rule = strcmp(s->rule, "permutation") == 0 ? PERMK_RULE_PERMUTATION : PERMK_RULE_ROTATION;
-    opt->cipher = cipher_from_name(s->cipher);
+    if (!permk_method_from_name(&opt->method, s->method) ||
+        !permk_rule_from_name(&opt->rule, s->rule) ||
+        !permk_cipher_from_name(&opt->cipher, s->cipher))
+        return CT_EINVALID;
     opt->step = isnan(s->step) ? 0.0 : s->step;
     opt->tol = s->tol;
     opt->max_rounds = s->max_rounds;
@@ -168,6 +164,7 @@ static void set_options(training *t)
     opt->on_round = on_round;
     opt->on_round_context = t;
     warn_of_cipher(t, opt->cipher);
+    return CT_OK;
 }
 
 static ct_status make_problem(training *t, ct_diag *diag)
@@ -323,12 +320,13 @@ static void forbid_core_files(void)
 static int run_training(void *settings, const cli_command *command, const char *program,
                         ct_status (*train)(training *, ct_diag *))
 {
-    training t = {.settings = settings, .program = program, .begin = ct_time_s()};
+    training t = {.settings = settings, .program = program};
     ct_diag diag = {0};
     forbid_core_files();
     ct_status status = open_outputs(&t, command, &diag);
+    if (status == CT_OK)
+        status = set_options(&t);
     if (status == CT_OK) {
-        set_options(&t);
         cli_progress_begin(t.settings->quiet);
         status = train(&t, &diag);
         cli_progress_end();
@@ -349,6 +347,7 @@ static int run_training(void *settings, const cli_command *command, const char *
 static ct_status simulate(training *t, ct_diag *diag)
 {
     CT_TRY(make_problem(t, diag));
+    t->begin = ct_time_s();
     return permk_simulate(&t->result, &t->problem, t->x, &t->options, diag);
 }
 
@@ -383,6 +382,7 @@ static ct_status take_part(training *t, ct_diag *diag)
     t->options.round_timeout_ms = (int)(s->round_timeout_s * 1000.0);
     CT_TRY(make_problem(t, diag));
     CT_TRY(connect_to_server(t, diag));
+    t->begin = ct_time_s();
     return permk_client_run(&t->result, &t->problem, (uint32_t)s->id, t->transport, t->x,
                             &t->options, diag);
 }
@@ -396,7 +396,7 @@ static int run_client(void *settings, const cli_command *command)
         return cli_usage("--id: %g is none of the clients 0 to %zu", s->id, s->clients - 1);
     if (s->port == 0)
         return cli_usage("--port is missing: where does the server listen?");
-    if (s->key == NULL && cipher_from_name(s->cipher) != PERMK_PLAINTEXT)
+    if (s->key == NULL && strcmp(s->cipher, permk_cipher_name(PERMK_PLAINTEXT)) != 0)
         return cli_usage("--key is missing: the group's key file (make one with permk-train "
                          "keygen)");
     return run_training(settings, command, "permk-train client", take_part);

@@ -25,6 +25,17 @@ const char *permk_method_name(permk_method method)
     return method == PERMK_METHOD_GD ? "gd" : "permk";
 }
 
+bool permk_method_from_name(permk_method *out, const char *name)
+{
+    for (permk_method method = PERMK_METHOD_GD; method <= PERMK_METHOD_PERMK; method++) {
+        if (strcmp(permk_method_name(method), name) == 0) {
+            *out = method;
+            return true;
+        }
+    }
+    return false;
+}
+
 const char *permk_outcome_name(permk_outcome outcome)
 {
     static const char *const names[] = {"converged", "max_rounds", "diverged", "interrupted",

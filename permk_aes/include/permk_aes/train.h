@@ -25,6 +25,8 @@ typedef enum permk_method {
 } permk_method;
 /* "gd", "permk". */
 const char *permk_method_name(permk_method method);
+/* False, and *out untouched, for a name that is none of these. */
+CT_MUST_USE bool permk_method_from_name(permk_method *out, const char *name);
 
 /* How a run ended. */
 typedef enum permk_outcome {

@@ -27,13 +27,13 @@
  *
  * In a program:
  *
- *     ct_dataset_read_libsvm(&data, "a9a", NULL, &diag);
+ *     CT_TRY(ct_dataset_read_libsvm(&data, "a9a", NULL, diag));
  *     fednl_options opt = fednl_options_default();
  *     opt.clients = 142;
- *     fednl_solver_create(&solver, data, &opt, &diag);
- *     fednl_solver_run(solver, &result, &diag);
- *     fednl_solver_model(solver, &model);
- *     fednl_model_save(model, "a9a.model", &diag);
+ *     CT_TRY(fednl_solver_create(&solver, data, &opt, diag));
+ *     CT_TRY(fednl_solver_run(solver, &result, diag));
+ *     CT_TRY(fednl_solver_model(solver, &model));
+ *     CT_TRY(fednl_model_save(model, "a9a.model", diag));
  *
  * Several solvers may live in one process; one thread uses a solver at a time. */
 #ifndef UFEDNL_UFEDNL_H
