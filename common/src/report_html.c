@@ -124,9 +124,7 @@ static const char *unit_of_key(const char *key)
     if (strcmp(key, "seconds") == 0 || begins_with(key, "seconds_") || ends_in(key, "_seconds") ||
         ends_in(key, "_s"))
         return "s";
-    bool bytes =
-        begins_with(key, "bytes_") || ends_in(key, "_bytes") || strstr(key, "_bytes_") != NULL;
-    return bytes ? "B" : "";
+    return begins_with(key, "bytes_") || ends_in(key, "_bytes") ? "B" : "";
 }
 
 /* The key in words: "grad_norm" is "grad norm". The words that say only what the value's unit says

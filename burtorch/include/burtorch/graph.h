@@ -37,8 +37,7 @@ extern "C" {
 
 typedef struct bt_graph bt_graph;
 
-/* A node of a graph, passed by value; the graph owns what it stands for. The tensor that is none
- * has an index beyond all nodes. */
+/* A node of a graph, passed by value. */
 typedef struct bt_tensor {
     bt_graph *graph;
     uint32_t index;
@@ -84,9 +83,7 @@ static inline bt_shape bt_shape0(void)
 
 /* ---- Building ---- */
 
-/* On failure (CT_ENOMEM) *out is NULL. */
 CT_MUST_USE ct_status bt_graph_create(bt_graph **out);
-/* Free it and all its tensors; NULL is allowed. */
 void bt_graph_destroy(bt_graph *graph);
 
 /* An array that training changes; it starts as zeros. name is copied, and names it in files. */
@@ -114,8 +111,7 @@ CT_MUST_USE ct_status bt_graph_plan(bt_graph *graph, bt_tensor loss, ct_diag *di
 
 /* ---- Running, after bt_graph_plan ---- */
 
-/* Compute every node. CT_ERANGE: an index beyond its table; diag names both. CT_EINVALID: the graph
- * is not planned (where bt_graph_backward and bt_graph_sgd_step do nothing). */
+/* Compute every node. CT_ERANGE: an index beyond its table; diag names both. */
 CT_MUST_USE ct_status bt_graph_forward(bt_graph *graph, ct_diag *diag);
 /* Gradients of the loss of the last forward, set (not added) for every node it depends on. */
 void bt_graph_backward(bt_graph *graph);
@@ -131,14 +127,12 @@ bt_shape bt_tensor_shape(bt_tensor x);
 /* Number of elements; 0 for the tensor that is none. */
 size_t bt_tensor_size(bt_tensor x);
 
-/* How many parameters there are, and parameter i of them, in the order they were made; the tensor
- * that is none for i beyond. */
+/* Parameters in the order they were made. */
 size_t bt_graph_parameters(const bt_graph *graph);
 bt_tensor bt_graph_parameter(bt_graph *graph, size_t i);
-/* The name of a parameter, the graph's; NULL for another tensor. */
 const char *bt_tensor_name(bt_tensor x);
 
-/* Fill a planned f32 tensor with normal deviates of mean 0; another is left as it is. */
+/* Fill with normal deviates of mean 0. */
 void bt_tensor_fill_normal(bt_tensor x, ct_rng *rng, double deviation);
 
 /* Bytes of the block that bt_graph_plan laid out. */

@@ -66,26 +66,38 @@ static void FN(gemm_direct)(size_t m, size_t n, size_t k, const T *a, size_t ars
     }
 }
 
-/* out (k x n, rows ldo apart) = transposed in (n x k), which do not overlap. The last block of a
- * row or column begins early enough to be whole. */
-static void FN(transpose)(T *out, size_t ldo, const T *in, size_t ldi, size_t n, size_t k)
+/* out (k x n, rows ldo apart) = transposed in (n x k), which do not overlap, in blocks of the given
+ * size. The last block of a row or column begins early enough to be whole. */
+INLINE void FN(transpose_by)(void (*block)(T *, size_t, const T *, size_t), const size_t rows,
+                             const size_t columns, T *out, size_t ldo, const T *in, size_t ldi,
+                             size_t n, size_t k)
 {
-    enum { ROWS = FN(BLOCK_ROWS), COLUMNS = FN(BLOCK_COLUMNS) };
-    for (size_t p = 0; k < COLUMNS && p < k; p++)
-        for (size_t j = 0; j < n; j++)
-            out[p * ldo + j] = in[j * ldi + p];
-    for (size_t j = 0; k >= COLUMNS && n < ROWS && j < n; j++)
-        for (size_t p = 0; p < k; p++)
-            out[p * ldo + j] = in[j * ldi + p];
-    if (k < COLUMNS || n < ROWS)
-        return;
-    for (size_t j = 0; j < n; j += ROWS) {
-        size_t first = FN(smaller)(j, n - ROWS);
+    for (size_t j = 0; j < n; j += rows) {
+        size_t first = FN(smaller)(j, n - rows);
         const T *from = in + first * ldi;
         T *to = out + first;
-        for (size_t p = 0; p + COLUMNS <= k; p += COLUMNS)
-            FN(transpose_block)(to + p * ldo, ldo, from + p, ldi);
-        FN(transpose_block)(to + (k - COLUMNS) * ldo, ldo, from + k - COLUMNS, ldi);
+        for (size_t p = 0; p + columns <= k; p += columns)
+            block(to + p * ldo, ldo, from + p, ldi);
+        if (k % columns != 0)
+            block(to + (k - columns) * ldo, ldo, from + k - columns, ldi);
+    }
+}
+
+static void FN(transpose)(T *out, size_t ldo, const T *in, size_t ldi, size_t n, size_t k)
+{
+    if (n >= FN(BLOCK_ROWS) && k >= BLOCK_COLUMNS) {
+        FN(transpose_by)
+        (FN(transpose_block), FN(BLOCK_ROWS), BLOCK_COLUMNS, out, ldo, in, ldi, n, k);
+    } else if (n >= 4 && k >= 2) { // two columns after two: k is small or n is
+        for (size_t p = 0, first; p < k; p += 2) {
+            first = FN(smaller)(p, k - 2);
+            FN(transpose_by)
+            (FN(transpose_pairs), 4, 2, out + first * ldo, ldo, in + first, ldi, n, 2);
+        }
+    } else {
+        for (size_t j = 0; j < n; j++)
+            for (size_t p = 0; p < k; p++)
+                out[p * ldo + j] = in[j * ldi + p];
     }
 }
 
@@ -328,8 +340,10 @@ static void FN(gemm)(int ta, int tb, size_t m, size_t n, size_t k, const T *a, s
         FN(gemm_direct)(m, n, k, a, lda, 1, b, ldb, accumulate, c, ldc);
         return;
     }
-    if (n == 1 && ldb == 1) // one column lies along k either way
-        tb = 1;
+    if (n == 1 && ldc == 1 && m > 1) { // a column is a row
+        FN(gemm)(!tb, !ta, 1, m, k, b, ldb, a, lda, accumulate, c, m);
+        return;
+    }
     if (m == 1 && lda == 1)
         ta = 0;
     enum way way = FN(choose)(ta, tb, m, n, k);

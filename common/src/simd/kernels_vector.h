@@ -53,8 +53,9 @@ typedef void (*tile_function_f64)(size_t k, const double *a, size_t ars, size_t 
                                   const double *b, size_t ldb, size_t columns, int accumulate,
                                   double *c, size_t ldc);
 
-/* out[p][j] = in[j][p] for 8 rows and 4 columns of floats, 4 rows and 2 columns of doubles. */
-enum { BLOCK_ROWS_f32 = 8, BLOCK_COLUMNS_f32 = 4, BLOCK_ROWS_f64 = 4, BLOCK_COLUMNS_f64 = 2 };
+/* out[p][j] = in[j][p] for 8 rows and 4 columns of floats, 4 rows and 4 columns of doubles; then
+ * for 4 rows and 2 columns. */
+enum { BLOCK_ROWS_f32 = 8, BLOCK_ROWS_f64 = 4, BLOCK_COLUMNS = 4 };
 
 INLINE __m256 load_two_f32(const float *low, const float *high)
 {
@@ -72,12 +73,33 @@ INLINE void transpose_block_f32(float *out, size_t ldo, const float *in, size_t 
     _mm256_storeu_ps(out + 2 * ldo, _mm256_shuffle_ps(b, d, 0x44));
     _mm256_storeu_ps(out + 3 * ldo, _mm256_shuffle_ps(b, d, 0xee));
 }
+INLINE __m128 load_pairs_f32(const float *low, const float *high)
+{
+    return _mm_loadh_pi(_mm_loadl_pi(_mm_setzero_ps(), (const __m64 *)low), (const __m64 *)high);
+}
+INLINE void transpose_pairs_f32(float *out, size_t ldo, const float *in, size_t ldi)
+{
+    __m128 r0 = load_pairs_f32(in, in + ldi), r2 = load_pairs_f32(in + 2 * ldi, in + 3 * ldi);
+    _mm_storeu_ps(out, _mm_shuffle_ps(r0, r2, 0x88));
+    _mm_storeu_ps(out + ldo, _mm_shuffle_ps(r0, r2, 0xdd));
+}
 
+INLINE void transpose_block_f64(double *out, size_t ldo, const double *in, size_t ldi)
+{
+    __m256d r0 = _mm256_loadu_pd(in), r1 = _mm256_loadu_pd(in + ldi);
+    __m256d r2 = _mm256_loadu_pd(in + 2 * ldi), r3 = _mm256_loadu_pd(in + 3 * ldi);
+    __m256d a = _mm256_unpacklo_pd(r0, r1), b = _mm256_unpackhi_pd(r0, r1);
+    __m256d c = _mm256_unpacklo_pd(r2, r3), d = _mm256_unpackhi_pd(r2, r3);
+    _mm256_storeu_pd(out, _mm256_permute2f128_pd(a, c, 0x20));
+    _mm256_storeu_pd(out + ldo, _mm256_permute2f128_pd(b, d, 0x20));
+    _mm256_storeu_pd(out + 2 * ldo, _mm256_permute2f128_pd(a, c, 0x31));
+    _mm256_storeu_pd(out + 3 * ldo, _mm256_permute2f128_pd(b, d, 0x31));
+}
 INLINE __m256d load_two_f64(const double *low, const double *high)
 {
     return _mm256_insertf128_pd(_mm256_castpd128_pd256(_mm_loadu_pd(low)), _mm_loadu_pd(high), 1);
 }
-INLINE void transpose_block_f64(double *out, size_t ldo, const double *in, size_t ldi)
+INLINE void transpose_pairs_f64(double *out, size_t ldo, const double *in, size_t ldi)
 {
     __m256d r0 = load_two_f64(in, in + 2 * ldi), r1 = load_two_f64(in + ldi, in + 3 * ldi);
     _mm256_storeu_pd(out, _mm256_unpacklo_pd(r0, r1));
