@@ -97,7 +97,7 @@ static double time_inproc(size_t size, int rounds)
 {
     ct_transport *server, *ends[N_CLIENTS];
     client c[N_CLIENTS];
-    need(ct_transport_create_inproc(&server, ends, N_CLIENTS, NULL) == CT_OK, "create");
+    need(ct_transport_open_inproc(&server, ends, N_CLIENTS, NULL) == CT_OK, "create");
     for (uint32_t i = 0; i < N_CLIENTS; i++)
         c[i] = (client){.t = ends[i], .size = size, .rounds = rounds};
     start(c, client_run);

@@ -3,8 +3,8 @@
  */
 #include "cli/cli.h"
 
-#include <burtorch/char_mlp.h>
-#include <burtorch/expression.h>
+#include <burtorch/burtorch.h>
+#include <ctrain/file.h>
 #include <ctrain/json.h>
 #include <ctrain/kernels.h>
 #include <ctrain/timer.h>
@@ -182,13 +182,13 @@ static const cli_operand grad_operands[] = {
 typedef struct train_settings {
     const char *model, *text, *unit;
     size_t context, embed, hidden, batch;
-    size_t steps, evaluate_every;
+    size_t steps, eval_every;
     double rate, decay;
     uint64_t seed;
     double validation;
     size_t sample;
     double temperature;
-    const char *model_out, *report, *jsonl;
+    const char *model_out, *report, *jsonl, *csv;
     bool json, quiet;
 } train_settings;
 
@@ -204,8 +204,9 @@ typedef struct training {
     double loss_sum; // of the steps since the last row
     size_t loss_steps;
     double last_train, last_validation;
-    uint32_t step; // done
-    char *samples; // (sample, SAMPLE_BYTES + 1)
+    uint32_t step;        // done
+    ct_status row_status; // of the first row of the report that failed
+    char *samples;        // (sample, SAMPLE_BYTES + 1)
     size_t *lengths;
 } training;
 
@@ -223,7 +224,8 @@ static double bits(double nats)
     return nats / log(2.0);
 }
 
-static ct_status open_report(training *t, const cli_command *command, ct_diag *diag)
+/* Everything that can be refused before the work begins: files that cannot be written. */
+static ct_status open_outputs(training *t, const cli_command *command, ct_diag *diag)
 {
     static const struct {
         const char *key, *label, *unit;
@@ -239,15 +241,19 @@ static ct_status open_report(training *t, const cli_command *command, ct_diag *d
         {.title = "Learning rate", .x = 0, .y = rate, .n_y = 1}};
     if (ct_report_create(&t->report, "Character model", PROGRAM) != CT_OK)
         return ct_fail(diag, CT_ENOMEM, "out of memory");
-    if (t->s->report)
-        CT_TRY(ct_report_open_html(t->report, t->s->report, diag));
-    if (t->s->jsonl)
-        CT_TRY(ct_report_open_jsonl(t->report, t->s->jsonl, diag));
+    CT_TRY(ct_report_open_html(t->report, t->s->report, diag));
+    CT_TRY(ct_report_open_jsonl(t->report, t->s->jsonl, diag));
+    CT_TRY(ct_report_open_csv(t->report, t->s->csv, diag));
     for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
         (void)ct_report_column(t->report, columns[i].key, columns[i].label, columns[i].unit);
     for (size_t i = 0; i < sizeof plots / sizeof *plots; i++)
         ct_report_add_plot(t->report, &plots[i]);
     cli_echo_settings(t->report, command, t->s);
+    if (!t->s->model_out)
+        return CT_OK;
+    ct_file_writer *probe;
+    CT_TRY(ct_file_writer_open(&probe, t->s->model_out, diag));
+    ct_file_writer_abort(probe);
     return CT_OK;
 }
 
@@ -292,7 +298,7 @@ static double rate_at(const train_settings *s, size_t step)
     return s->rate * (s->decay + (1.0 - s->decay) * 0.5 * (1.0 + cos(pi * along)));
 }
 
-static ct_status add_row(training *t)
+static void add_row(training *t)
 {
     const bt_text *text = t->text;
     t->last_train = t->loss_steps ? t->loss_sum / (double)t->loss_steps : (double)NAN;
@@ -305,7 +311,8 @@ static ct_status add_row(training *t)
                           bits(t->last_validation),
                           rate_at(t->s, t->step ? t->step - 1 : 0),
                           ct_time_s() - t->start_s};
-    return ct_report_row(t->report, row);
+    if (t->row_status == CT_OK)
+        t->row_status = ct_report_row(t->report, row);
 }
 
 static void show_progress(const training *t)
@@ -320,9 +327,9 @@ static ct_status train_steps(training *t, ct_diag *diag)
 {
     const ct_stop_flag *stop = cli_stop_flag();
     const size_t twentieth = (t->s->steps + 19) / 20;
-    const size_t every = t->s->evaluate_every ? t->s->evaluate_every : twentieth;
+    const size_t every = t->s->eval_every ? t->s->eval_every : twentieth;
     t->start_s = ct_time_s();
-    CT_TRY(add_row(t));
+    add_row(t);
     while (t->step < t->s->steps && !atomic_load(stop)) {
         double loss;
         CT_TRY(bt_char_mlp_step(t->model, t->text->train, t->text->n_train, t->s->seed, t->step,
@@ -331,11 +338,13 @@ static ct_status train_steps(training *t, ct_diag *diag)
         t->loss_sum += loss;
         t->loss_steps++;
         if (t->step % every == 0 || t->step == t->s->steps)
-            CT_TRY(add_row(t));
+            add_row(t);
         if (t->step % 16 == 0)
             show_progress(t);
     }
-    return t->loss_steps ? add_row(t) : CT_OK;
+    if (t->loss_steps)
+        add_row(t);
+    return CT_OK;
 }
 
 static ct_status draw_samples(training *t, ct_diag *diag)
@@ -373,8 +382,9 @@ static ct_status report_samples(training *t, ct_diag *diag)
 static ct_status report_results(training *t, ct_diag *diag)
 {
     ct_report *r = t->report;
-    ct_report_integer(r, CT_REPORT_RESULT, "steps_done", t->step);
-    ct_report_bool(r, CT_REPORT_RESULT, "interrupted", t->step < t->s->steps);
+    ct_report_string(r, CT_REPORT_RESULT, "status",
+                     t->step < t->s->steps ? "interrupted" : "completed");
+    ct_report_integer(r, CT_REPORT_RESULT, "steps", t->step);
     ct_report_number(r, CT_REPORT_RESULT, "train_loss", t->last_train);
     ct_report_number(r, CT_REPORT_RESULT, "validation_loss", t->last_validation);
     ct_report_number(r, CT_REPORT_RESULT, "bits_per_char", bits(t->last_validation));
@@ -384,6 +394,8 @@ static ct_status report_results(training *t, ct_diag *diag)
     ct_report_integer(r, CT_REPORT_RESULT, "validation_chars", (int64_t)t->text->n_validation);
     ct_report_integer(r, CT_REPORT_RESULT, "vocabulary", (int64_t)t->text->vocabulary.size);
     ct_report_number(r, CT_REPORT_RESULT, "seconds", ct_time_s() - t->start_s);
+    ct_report_integer(r, CT_REPORT_RESULT, "model_bytes", (int64_t)bt_char_mlp_bytes(t->model));
+    ct_report_integer(r, CT_REPORT_RESULT, "peak_memory_bytes", (int64_t)ct_peak_memory_bytes());
     ct_report_string(r, CT_REPORT_RESULT, "simd", ct_kernels_get()->name);
     return t->s->sample ? report_samples(t, diag) : CT_OK;
 }
@@ -424,14 +436,14 @@ static ct_status write_results(training *t, ct_diag *diag)
     if (t->s->model_out)
         CT_TRY(bt_char_mlp_save(t->model, t->s->model_out, diag));
     CT_TRY(ct_report_finish(t->report, diag));
-    if (!t->s->json) {
-        print_training(t, seconds);
-        return CT_OK;
-    }
+    CT_TRY(t->row_status);
     const char *json = ct_report_json(t->report);
     if (!json)
         return ct_fail(diag, CT_ENOMEM, "out of memory");
-    puts(json);
+    if (t->s->json)
+        puts(json);
+    else if (!t->s->quiet)
+        print_training(t, seconds);
     return CT_OK;
 }
 
@@ -439,7 +451,7 @@ static ct_status train(training *t, const cli_command *command, ct_diag *diag)
 {
     CT_TRY(open_text(t, diag));
     CT_TRY(create_model(t, diag));
-    CT_TRY(open_report(t, command, diag));
+    CT_TRY(open_outputs(t, command, diag));
     cli_progress_begin(t->s->quiet);
     const ct_status status = train_steps(t, diag);
     cli_progress_end();
@@ -485,7 +497,7 @@ static const cli_option train_options[] = {
      .help = "Learning rate of the last step as a part of --lr; between them a half cosine.", .group = "Training"},
     {.name = "seed", .type = CLI_SEED, TRAIN(seed), .preset = "1", .value = "N",
      .help = "Of the first parameters, the batches, the validation lines and the samples.", .group = "Training"},
-    {.name = "evaluate-every", .type = CLI_COUNT, TRAIN(evaluate_every), .value = "N",
+    {.name = "eval-every", .type = CLI_COUNT, TRAIN(eval_every), .value = "N",
      .help = "Steps between validations; 0: twenty in all.", .group = "Training"},
     {.name = "sample", .type = CLI_COUNT, TRAIN(sample), .preset = "10", .value = "N", .max = 100000,
      .help = "Texts to draw at the end.", .group = "Output"},
@@ -497,9 +509,11 @@ static const cli_option train_options[] = {
      .help = "Write an HTML page with the curves.", .group = "Output"},
     {.name = "jsonl", .type = CLI_PATH, TRAIN(jsonl), .value = "FILE",
      .help = "Write one JSON object a validation, as it goes.", .group = "Output"},
+    {.name = "csv", .type = CLI_PATH, TRAIN(csv), .value = "FILE",
+     .help = "Write one CSV row a validation.", .group = "Output"},
     {.name = "json", .type = CLI_FLAG, TRAIN(json),
      .help = "Print one JSON object and nothing else.", .group = "Output"},
-    {.name = "quiet", .type = CLI_FLAG, TRAIN(quiet), .help = "No progress line.", .group = "Output"},
+    {.name = "quiet", .type = CLI_FLAG, TRAIN(quiet), .help = "No progress, no summary.", .group = "Output"},
 };
 // clang-format on
 

@@ -23,5 +23,7 @@ for preset in "$@"; do
     case ${CI:-}$preset in truerelease | truedebug) strict=ON ;; esac
     build_preset "$preset" -DCTRAIN_BUILD_TESTS=ON -DCTRAIN_WERROR=$strict
     say "Testing ($preset${CC:+, $CC}) …"
-    (cd "$build" && ctest --output-on-failure)
+    only=()
+    [ "$preset" != fuzz ] || only=(-L fuzz) # libFuzzer for a while; other presets run the rest
+    (cd "$build" && ctest --output-on-failure "${only[@]}")
 done

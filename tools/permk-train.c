@@ -31,7 +31,7 @@ typedef struct train_settings {
     double id;
     const char *key, *host;
     size_t port;
-    double timeout_s, connect_timeout_s;
+    double round_timeout_s, connect_timeout_s;
 } train_settings;
 
 /* What a run holds; cleared in one place. */
@@ -46,9 +46,10 @@ typedef struct training {
     char problem_text[200];
     permk_train_options options;
     permk_result result;
-    double begin, seconds_generate;
-    ct_status row_status; // of the first row of the report that failed
-    bool saved;           // the model was written
+    double begin, seconds_generate; // when the rounds began; seconds before that
+    char norm_text[40];             // as evaluated last, for the progress line
+    ct_status row_status;           // of the first row of the report that failed
+    bool saved;                     // the model was written
 } training;
 
 enum { COLUMN_ROUND, COLUMN_F, COLUMN_NORM, COLUMN_SECONDS, COLUMN_UP, COLUMN_DOWN, COLUMNS };
@@ -71,14 +72,14 @@ static void declare_report(ct_report *report)
          .x = COLUMN_ROUND,
          .y = norm,
          .n_y = 1,
-         .log_y = 1},
+         .log_y = true},
         {.title = "Squared gradient norm by uplink",
          .x = COLUMN_UP,
          .y = norm,
          .n_y = 1,
-         .log_y = 1},
-        {.title = "Loss by round", .x = COLUMN_ROUND, .y = f, .n_y = 1, .log_y = 1},
-        {.title = "Traffic of one client", .x = COLUMN_ROUND, .y = bytes, .n_y = 2, .log_y = 1}};
+         .log_y = true},
+        {.title = "Loss by round", .x = COLUMN_ROUND, .y = f, .n_y = 1, .log_y = true},
+        {.title = "Traffic of one client", .x = COLUMN_ROUND, .y = bytes, .n_y = 2, .log_y = true}};
     for (size_t i = 0; i < sizeof plots / sizeof *plots; i++)
         ct_report_add_plot(report, &plots[i]);
 }
@@ -109,26 +110,20 @@ static void on_round(void *context, const permk_round *round)
 {
     training *t = context;
     char up[CLI_TEXT_SIZE], down[CLI_TEXT_SIZE];
-    cli_progress("round %" PRIu64 "  ||grad f||^2 %.2e  one client: up %s  down %s", round->round,
-                 round->grad_norm_squared, cli_bytes_text(up, (double)round->client_bytes_up),
+    if (!isnan(round->grad_norm_squared)) // else not evaluated here, or not in this round
+        snprintf(t->norm_text, sizeof t->norm_text, "||grad f||^2 %.2e  ",
+                 round->grad_norm_squared);
+    cli_progress("round %" PRIu64 "  %sone client: up %s  down %s", round->round, t->norm_text,
+                 cli_bytes_text(up, (double)round->client_bytes_up),
                  cli_bytes_text(down, (double)round->client_bytes_down));
     const double row[COLUMNS] = {[COLUMN_ROUND] = (double)round->round,
                                  [COLUMN_F] = round->f,
                                  [COLUMN_NORM] = round->grad_norm_squared,
-                                 [COLUMN_SECONDS] = ct_time_s() - t->begin,
+                                 [COLUMN_SECONDS] = t->seconds_generate + ct_time_s() - t->begin,
                                  [COLUMN_UP] = (double)round->client_bytes_up,
                                  [COLUMN_DOWN] = (double)round->client_bytes_down};
     if (t->row_status == CT_OK)
         t->row_status = ct_report_row(t->report, row);
-}
-
-static permk_cipher cipher_from_name(const char *name)
-{
-    static const permk_cipher all[] = {PERMK_AES_128_GCM, PERMK_AES_256_GCM, PERMK_AES_128_CTR};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        if (strcmp(name, permk_cipher_name(all[i])) == 0)
-            return all[i];
-    return PERMK_PLAINTEXT;
 }
 
 /* Unsafe ciphers say so at every start, also where nothing else is printed. */
@@ -146,14 +141,15 @@ static void warn_of_cipher(const training *t, permk_cipher cipher)
                 t->program);
 }
 
-static void set_options(training *t)
+static ct_status set_options(training *t)
 {
     const train_settings *s = t->settings;
     permk_train_options *opt = &t->options;
     *opt = permk_train_options_default();
-    opt->method = strcmp(s->method, "gd") == 0 ? PERMK_METHOD_GD : PERMK_METHOD_PERMK;
-    opt->rule = strcmp(s->rule, "permutation") == 0 ? PERMK_RULE_PERMUTATION : PERMK_RULE_ROTATION;
-    opt->cipher = cipher_from_name(s->cipher);
+    if (!permk_method_from_name(&opt->method, s->method) ||
+        !permk_rule_from_name(&opt->rule, s->rule) ||
+        !permk_cipher_from_name(&opt->cipher, s->cipher))
+        return CT_EINVALID;
     opt->step = isnan(s->step) ? 0.0 : s->step;
     opt->tol = s->tol;
     opt->max_rounds = s->max_rounds;
@@ -165,10 +161,10 @@ static void set_options(training *t)
              "problem_seed=%zu",
              s->samples, s->smoothness, s->convexity, s->homogeneous, s->problem_seed);
     opt->problem_text = t->problem_text;
-    opt->stop = cli_stop_flag();
     opt->on_round = on_round;
     opt->on_round_context = t;
     warn_of_cipher(t, opt->cipher);
+    return CT_OK;
 }
 
 static ct_status make_problem(training *t, ct_diag *diag)
@@ -189,6 +185,7 @@ static ct_status make_problem(training *t, ct_diag *diag)
         return ct_fail(diag, CT_ENOMEM, "out of memory");
     permk_torch_linear_init(t->x, s->dimension, opt.seed);
     t->seconds_generate = ct_time_s() - begin;
+    t->options.stop = cli_stop_flag(); // from here on a signal ends the rounds, not the process
     return CT_OK;
 }
 
@@ -251,8 +248,9 @@ static void print_summary(const training *t)
         printf("result        client %u was interrupted", r->stopped_by);
     else
         printf("result        %s", permk_outcome_name(r->outcome));
-    printf(" after %" PRIu64 " rounds, %s\n", r->rounds,
-           cli_seconds_text(time, t->seconds_generate + r->seconds));
+    printf(" after %" PRIu64 " rounds, %s%s\n", r->rounds,
+           cli_seconds_text(time, t->seconds_generate + r->seconds),
+           r->outcome == PERMK_DIVERGED ? " (take a smaller --step)" : "");
     printf("f             %.15g\n||grad f||^2  %.3e\n", r->f, r->grad_norm_squared);
     printf("traffic       one client, a round: %s up, %s down",
            cli_bytes_text(up, (double)r->client_bytes_up_per_round),
@@ -262,7 +260,7 @@ static void print_summary(const training *t)
     if (t->saved)
         printf("model         %s\n", s->model_out);
     else if (s->model_out != NULL)
-        printf("model         not written: the iterates diverged (take a smaller --step)\n");
+        printf("model         not written: the iterates diverged\n");
     if (s->report != NULL)
         printf("report        %s\n", s->report);
 }
@@ -270,13 +268,13 @@ static void print_summary(const training *t)
 static ct_status write_results(training *t, ct_diag *diag)
 {
     const train_settings *s = t->settings;
-    CT_TRY(t->row_status);
     if (s->model_out != NULL && t->result.outcome != PERMK_DIVERGED) {
         CT_TRY(permk_model_save(s->model_out, t->x, s->dimension, diag));
         t->saved = true;
     }
     record_result(t);
     CT_TRY(ct_report_finish(t->report, diag));
+    CT_TRY(t->row_status);
     const char *json = ct_report_json(t->report);
     if (json == NULL)
         return ct_fail(diag, CT_ENOMEM, "out of memory");
@@ -304,6 +302,14 @@ static int exit_code(const training *t)
     return CLI_EXIT_NO_TOLERANCE;
 }
 
+/* A signal to the whole group ends the peers as well: whoever goes first, ours is what ended us. */
+static int fail(ct_status status, const ct_diag *diag)
+{
+    int code = cli_fail(status, diag);
+    bool peer = status == CT_ECLOSED || status == CT_ETIMEOUT || status == CT_EINTERRUPTED;
+    return peer ? cli_exit_code(code) : code;
+}
+
 /* Keys must not end up in a core file. */
 static void forbid_core_files(void)
 {
@@ -314,22 +320,20 @@ static void forbid_core_files(void)
 static int run_training(void *settings, const cli_command *command, const char *program,
                         ct_status (*train)(training *, ct_diag *))
 {
-    training t = {.settings = settings, .program = program, .begin = ct_time_s()};
+    training t = {.settings = settings, .program = program};
     ct_diag diag = {0};
     forbid_core_files();
-    (void)cli_stop_flag(); // from here on a signal ends the rounds, not the process
     ct_status status = open_outputs(&t, command, &diag);
+    if (status == CT_OK)
+        status = set_options(&t);
     if (status == CT_OK) {
-        set_options(&t);
         cli_progress_begin(t.settings->quiet);
         status = train(&t, &diag);
         cli_progress_end();
     }
     if (status == CT_OK)
         status = write_results(&t, &diag);
-    int code = status == CT_OK ? exit_code(&t) : cli_fail(status, &diag);
-    if (status == CT_EINTERRUPTED)
-        code = cli_exit_code(code);
+    int code = status == CT_OK ? exit_code(&t) : fail(status, &diag);
     ct_transport_close(t.transport);
     permk_problem_clear(&t.problem);
     permk_key_destroy(t.key);
@@ -343,6 +347,7 @@ static int run_training(void *settings, const cli_command *command, const char *
 static ct_status simulate(training *t, ct_diag *diag)
 {
     CT_TRY(make_problem(t, diag));
+    t->begin = ct_time_s();
     return permk_simulate(&t->result, &t->problem, t->x, &t->options, diag);
 }
 
@@ -362,7 +367,7 @@ static ct_status connect_to_server(training *t, ct_diag *diag)
         (t->options.method == PERMK_METHOD_GD ? s->dimension : s->dimension / s->clients + 1) *
         sizeof(double);
     tcp.max_message_bytes = block + 4096; // no sealed block or hello of this run is longer
-    tcp.stall_timeout_ms = t->options.timeout_ms;
+    tcp.stall_timeout_ms = t->options.round_timeout_ms;
     tcp.connect_timeout_ms = (int)(s->connect_timeout_s * 1000.0);
     return ct_transport_connect_tcp(&t->transport, s->host, (uint16_t)s->port, (uint32_t)s->id,
                                     &tcp, t->options.stop, diag);
@@ -374,9 +379,10 @@ static ct_status take_part(training *t, ct_diag *diag)
     if (s->key != NULL)
         CT_TRY(permk_key_read(&t->key, s->key, diag));
     t->options.key = t->key;
-    t->options.timeout_ms = (int)(s->timeout_s * 1000.0);
+    t->options.round_timeout_ms = (int)(s->round_timeout_s * 1000.0);
     CT_TRY(make_problem(t, diag));
     CT_TRY(connect_to_server(t, diag));
+    t->begin = ct_time_s();
     return permk_client_run(&t->result, &t->problem, (uint32_t)s->id, t->transport, t->x,
                             &t->options, diag);
 }
@@ -390,7 +396,7 @@ static int run_client(void *settings, const cli_command *command)
         return cli_usage("--id: %g is none of the clients 0 to %zu", s->id, s->clients - 1);
     if (s->port == 0)
         return cli_usage("--port is missing: where does the server listen?");
-    if (s->key == NULL && cipher_from_name(s->cipher) != PERMK_PLAINTEXT)
+    if (s->key == NULL && strcmp(s->cipher, permk_cipher_name(PERMK_PLAINTEXT)) != 0)
         return cli_usage("--key is missing: the group's key file (make one with permk-train "
                          "keygen)");
     return run_training(settings, command, "permk-train client", take_part);
@@ -491,9 +497,7 @@ static int run_server(void *settings, const cli_command *command)
         status = serve(s, listener, &transport, &result, &diag);
     if (status == CT_OK)
         status = report_service(s, command, &result, &diag);
-    int code = status == CT_OK ? CLI_EXIT_OK : cli_fail(status, &diag);
-    if (status == CT_EINTERRUPTED)
-        code = cli_exit_code(code);
+    int code = status == CT_OK ? CLI_EXIT_OK : fail(status, &diag);
     ct_transport_close(transport);
     ct_tcp_listener_close(listener);
     return code;
@@ -542,7 +546,7 @@ static int run_keygen(void *settings, const cli_command *command)
      .help = "Step size; default theoretical: 1/L for gd, 1/max L_i for permk."},                  \
     {.name = "tol", .type = CLI_REAL, .offset = IN_TRAIN(tol), .value = "X", .preset = "1e-10",    \
      .max = INFINITY,                                                                              \
-     .help = "End when ||grad f||^2 (the square, as in the paper) is below X; 0: run to "          \
+     .help = "Converged when ||grad f||^2 (the square, as in the paper) is below X; 0: run to "          \
              "--max-rounds."},                                                                     \
     {.name = "max-rounds", .type = CLI_COUNT, .offset = IN_TRAIN(max_rounds), .value = "N",        \
      .preset = "10000", .min = 1, .max = 4e9,                                                      \
@@ -604,7 +608,7 @@ static const cli_option client_options[] = {
      .preset = "127.0.0.1", .help = "The server's address.", .group = "Connection"},
     {.name = "port", .type = CLI_COUNT, .offset = IN_TRAIN(port), .value = "P", .min = 1,
      .max = 65535, .help = "The server's port. Required.", .group = "Connection"},
-    {.name = "timeout", .type = CLI_REAL, .offset = IN_TRAIN(timeout_s), .value = "SECONDS",
+    {.name = "round-timeout", .type = CLI_REAL, .offset = IN_TRAIN(round_timeout_s), .value = "SECONDS",
      .preset = "60", .max = 86400, .open_min = true,
      .help = "Longest wait for the others in one round.", .group = "Connection"},
     {.name = "connect-timeout", .type = CLI_REAL, .offset = IN_TRAIN(connect_timeout_s),
@@ -656,8 +660,9 @@ static const cli_command commands[] = {
      .n_options = COUNT_OF(server_options), .settings_size = sizeof(server_settings),
      .run = run_server},
     {.name = "client", .summary = "Train as one client of a group.",
-     .description = "All clients must be given the same options except --id, --host, --port, "
-                    "--timeout and the outputs. Iterates are those of simulate, bit for bit.",
+     .description = "All clients must be given the same options except --id, --key (each has a "
+                    "copy of the file), --host, --port, the timeouts and the outputs. Iterates "
+                    "are those of simulate, bit for bit.",
      .examples = "permk-train client --id 0 --key group.key --port 9000 --clients 4",
      .options = client_options, .n_options = COUNT_OF(client_options),
      .settings_size = sizeof(train_settings), .run = run_client},

@@ -81,14 +81,14 @@ static void declare_plots(ct_report *report)
     static const size_t phases[] = {COLUMN_DERIVATIVES, COLUMN_COMPRESS, COLUMN_AGGREGATE,
                                     COLUMN_SOLVE};
     const ct_report_plot plots[] = {
-        {.title = "Gradient norm by round", .x = COLUMN_ROUND, .y = norm, .n_y = 1, .log_y = 1},
-        {.title = "Gradient norm by traffic", .x = COLUMN_UP, .y = norm, .n_y = 1, .log_y = 1},
+        {.title = "Gradient norm by round", .x = COLUMN_ROUND, .y = norm, .n_y = 1, .log_y = true},
+        {.title = "Gradient norm by traffic", .x = COLUMN_UP, .y = norm, .n_y = 1, .log_y = true},
         {.title = "Loss by round", .x = COLUMN_ROUND, .y = f, .n_y = 1},
         {.title = "Where the time of a round goes",
          .x = COLUMN_ROUND,
          .y = phases,
          .n_y = 4,
-         .stacked = 1}};
+         .stacked = true}};
     for (size_t i = 0; i < sizeof plots / sizeof *plots; i++)
         ct_report_add_plot(report, &plots[i]);
 }
@@ -129,11 +129,15 @@ static ct_status read_data(training *t, ct_diag *diag)
 
 /* "300", "8d" or "0.5d": entries, or that many for every dimension. NULL: 0, the solver's choice.
  */
-static ct_status parse_k(const char *text, size_t dimension, size_t *k, ct_diag *diag)
+static ct_status parse_k(const char *text, fednl_compressor compressor, size_t dimension, size_t *k,
+                         ct_diag *diag)
 {
     *k = 0;
     if (text == NULL)
         return CT_OK;
+    if (compressor == FEDNL_COMPRESSOR_IDENTITY)
+        return ct_fail(diag, CT_EINVALID,
+                       "--k: identity sends every entry (add --compressor topk)");
     double n = (double)dimension, value = -1.0;
     char *rest = (char *)text;
     if (text[strspn(text, "0123456789.d")] == '\0')
@@ -193,11 +197,11 @@ static ct_status create_solver(training *t, ct_diag *diag)
     opt.threads = s->threads;
     opt.on_round = on_round;
     opt.on_round_context = t;
-    opt.stop = cli_stop_flag();
+    opt.stop = cli_stop_flag(); // from here on a signal ends the rounds, not the process
     if (!fednl_algorithm_from_name(&opt.algorithm, s->algorithm) ||
         !fednl_compressor_from_name(&opt.compressor, s->compressor))
         return CT_EINVALID;
-    CT_TRY(parse_k(s->k, t->data->cols + s->intercept, &opt.k, diag));
+    CT_TRY(parse_k(s->k, opt.compressor, t->data->cols + s->intercept, &opt.k, diag));
     ct_status status = fednl_solver_create(&t->solver, t->data, &opt, diag);
     if (status != CT_OK)
         ct_diag_prefix(diag, "%s", s->file);
@@ -263,8 +267,9 @@ static void print_summary(const training *t)
            s->intercept ? " and an intercept" : "");
     printf("method      %s, %s, %zu %s, lambda %g\n", s->algorithm, s->compressor, r->clients,
            r->clients == 1 ? "client" : "clients", s->lambda);
-    printf("result      %s after %zu rounds, %s\n", fednl_outcome_name(r->outcome), r->rounds,
-           cli_seconds_text(time, t->seconds_read + r->seconds));
+    printf("result      %s after %zu rounds, %s%s\n", fednl_outcome_name(r->outcome), r->rounds,
+           cli_seconds_text(time, t->seconds_read + r->seconds),
+           r->outcome == FEDNL_DIVERGED ? " (a larger --lambda helps)" : "");
     printf("f           %.15g\n||grad f||  %.3e\n", r->f, r->grad_norm);
     printf("traffic     %s to the server, %s to the clients\n",
            cli_bytes_text(up, (double)r->traffic.bytes_up),
@@ -272,7 +277,7 @@ static void print_summary(const training *t)
     if (t->saved)
         printf("model       %s\n", s->model);
     else if (s->model != NULL)
-        printf("model       not written: the iterates diverged (a larger --lambda helps)\n");
+        printf("model       not written: the iterates diverged\n");
     if (s->report != NULL)
         printf("report      %s\n", s->report);
 }
@@ -286,10 +291,10 @@ static ct_status train(training *t, const cli_command *command, ct_diag *diag)
     ct_status status = fednl_solver_run(t->solver, &t->result, diag);
     cli_progress_end();
     CT_TRY(status);
-    CT_TRY(t->row_status);
-    CT_TRY(save_model(t, diag));
+    CT_TRY(save_model(t, diag)); // also where a disk is too full for the report
     record_result(t);
     CT_TRY(ct_report_finish(t->report, diag));
+    CT_TRY(t->row_status);
     const char *json = ct_report_json(t->report);
     if (json == NULL)
         return CT_ENOMEM;
@@ -321,7 +326,6 @@ static int run_train(void *settings, const cli_command *command)
 {
     training t = {.settings = settings};
     ct_diag diag = {0};
-    (void)cli_stop_flag(); // from here on a signal ends the rounds, not the process
     ct_status status = train(&t, command, &diag);
     int code = status == CT_OK ? exit_code(&t) : cli_fail(status, &diag);
     fednl_solver_destroy(t.solver);
@@ -430,6 +434,8 @@ static int run_generate(void *settings, const cli_command *command)
     const generate_settings *s = settings;
     if (s->nnz > (double)s->features)
         return cli_usage("--nnz: %g is more than the %zu features", s->nnz, s->features);
+    if (s->positive >= 1.0)
+        return cli_usage("--positive: %g is not below 1 (both labels must occur)", s->positive);
     ct_sparse_options opt = ct_sparse_options_default();
     opt.rows = s->rows;
     opt.cols = s->features;
@@ -574,9 +580,9 @@ static const cli_option train_options[] = {
     {.name = "report",
      .type = CLI_PATH,
      .offset = TRAIN(report),
-     .value = "FILE.html",
+     .value = "FILE",
      .group = "Output",
-     .help = "Write a page with plots"},
+     .help = "Write an HTML page with plots"},
     {.name = "jsonl",
      .type = CLI_PATH,
      .offset = TRAIN(jsonl),

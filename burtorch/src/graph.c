@@ -274,6 +274,8 @@ ct_status bt_graph_plan(bt_graph *graph, bt_tensor loss, ct_diag *diag)
 
 ct_status bt_graph_forward(bt_graph *graph, ct_diag *diag)
 {
+    if (!graph->planned)
+        return ct_fail(diag, CT_EINVALID, "bt_graph_plan has not been called, or failed");
     for (size_t i = 0; i < graph->n_nodes; i++) {
         const bt__call call = call_of(graph, &graph->nodes[i]);
         const bt__tensor_op *row = &bt__tensor_ops[graph->nodes[i].op];
@@ -290,7 +292,7 @@ ct_status bt_graph_forward(bt_graph *graph, ct_diag *diag)
 
 void bt_graph_backward(bt_graph *graph)
 {
-    if (!graph->nodes[graph->loss].gradient)
+    if (!graph->planned || !graph->nodes[graph->loss].gradient)
         return;
     for (size_t i = 0; i < graph->n_nodes; i++)
         if (graph->nodes[i].gradient && !graph->nodes[i].is_view)

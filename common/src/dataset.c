@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Datasets in memory: allocation, copies of the caller's CSR arrays, and the two labels of a binary
  * problem. Reading and writing files, splits and generators have files of their own. */
-#include "dataset_internal.h"
+#include "dataset_private.h"
 
 #include <ctrain/arena.h>
 #include <math.h>

@@ -9,7 +9,7 @@
 #ifndef CTRAIN_DATASET_BLOCK_H
 #define CTRAIN_DATASET_BLOCK_H
 
-#include "dataset_internal.h"
+#include "dataset_private.h"
 
 /* Bit i tells about byte i of a block. */
 typedef struct block {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Blocks of sparse binary text with AVX2 and BMI2. See dataset_block.h. */
-#include "dataset_internal.h"
+#include "dataset_private.h"
 
 #if defined(__AVX2__) && defined(__BMI2__)
 #include <immintrin.h>

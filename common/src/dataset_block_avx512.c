@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Blocks of sparse binary text with AVX-512 F and BW. See dataset_block.h. */
-#include "dataset_internal.h"
+#include "dataset_private.h"
 
 #if defined(__AVX512F__) && defined(__AVX512BW__)
 #include <immintrin.h>

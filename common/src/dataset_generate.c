@@ -4,7 +4,7 @@
  * label follows a planted linear model w with logistic noise: +1 where w'x + noise exceeds a
  * threshold, which is a draw from the logistic model with that threshold as negative intercept. The
  * threshold is put where the wanted fraction of rows lies above it. */
-#include "dataset_internal.h"
+#include "dataset_private.h"
 
 #include <ctrain/rng.h>
 #include <math.h>

@@ -2,7 +2,7 @@
 /* One line of LIBSVM text, `LABEL INDEX:VALUE INDEX:VALUE …`: the reference that the block parsers
  * must agree with, and the only place where the reason of a malformed line is put into words. */
 #include "dataset_digits.h"
-#include "dataset_internal.h"
+#include "dataset_private.h"
 
 #include <stdio.h>
 #include <string.h>

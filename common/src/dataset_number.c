@@ -6,7 +6,7 @@
  * numbers accurately", PLDI 1990). |e| <= 27: m 5^e in 128-bit integers, rounded once. What is left
  * (more digits, large exponents, denormals) goes to strtod itself. */
 #include "dataset_digits.h"
-#include "dataset_internal.h"
+#include "dataset_private.h"
 
 #include <locale.h>
 #include <math.h>

@@ -6,7 +6,7 @@
  * knows where its output goes before it is parsed and nothing is copied; only where comments or
  * blank lines made the bounds too large are later parts moved down. Results and errors do not
  * depend on the cut. */
-#include "dataset_internal.h"
+#include "dataset_private.h"
 
 #include <ctrain/file.h>
 #include <ctrain/kernels.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Rows dealt to clients: every row to exactly one of them, in file order or shuffled. */
-#include "dataset_internal.h"
+#include "dataset_private.h"
 
 #include <ctrain/arena.h>
 #include <ctrain/rng.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* LIBSVM text out: 1-based indices, numbers with as few digits as read back to the same double. */
-#include "dataset_internal.h"
+#include "dataset_private.h"
 
 #include <ctrain/file.h>
 #include <ctrain/json.h>

@@ -3,6 +3,7 @@
  * /proc, which claim to be empty). Writing goes to a temporary file beside the target, found
  * through symbolic links, so that the rename stays within one file system; what is not a regular
  * file, and descriptors under their names in /dev, are written in place. */
+#define _GNU_SOURCE // O_TMPFILE
 #include <ctrain/arena.h>
 #include <ctrain/file.h>
 
@@ -20,11 +21,8 @@
 
 static ct_status fail_errno(ct_diag *diag, const char *path, int error)
 {
-    char reason[128];
-    if (strerror_r(error, reason, sizeof reason) != 0)
-        snprintf(reason, sizeof reason, "error %d", error);
     ct_status status = error == ENOENT ? CT_ENOTFOUND : error == ENOMEM ? CT_ENOMEM : CT_EIO;
-    return ct_fail(diag, status, "%s: %s", path, reason);
+    return ct_fail(diag, status, "%s: %s", path, strerror(error));
 }
 
 /* ---- reading ---- */
@@ -102,7 +100,7 @@ enum { BUFFER_BYTES = 1 << 16, MAX_LINKS = 40 };
 struct ct_file_writer {
     char *path;      // as given, for messages
     char *target;    // where its links lead; NULL when written in place
-    char *temporary; // in the folder of target; NULL when written in place
+    char *temporary; // in the folder of target; NULL when written in place or still nameless
     int fd;
     int error; // errno of the first failure, 0 while all is well
     size_t buffered;
@@ -173,8 +171,37 @@ static int descriptor_named(const char *path)
     return -1;
 }
 
-// Open a new file beside target under a name nobody can guess. Returns 0 or an errno.
-static int open_temporary(ct_file_writer *w)
+/* Open a file in target's folder that has no name until commit, so that a process that is killed
+ * leaves nothing behind. Where the file system (or the lack of /proc) does not allow it, fd stays
+ * -1. Returns 0 or ENOMEM. */
+static int open_nameless(ct_file_writer *w)
+{
+#ifdef O_TMPFILE
+    size_t n = folder_length(w->target);
+    char *folder = n > 0 ? join(w->target, n, "") : join(".", 1, "");
+    if (folder == NULL)
+        return ENOMEM;
+    if (access("/proc/self/fd", X_OK) == 0)
+        w->fd = open(folder, O_WRONLY | O_TMPFILE | O_CLOEXEC, 0666);
+    free(folder);
+#endif
+    return 0;
+}
+
+// Make w->temporary: from the nameless file, or a new one. Returns 0 or an errno.
+static int make_temporary(ct_file_writer *w)
+{
+    if (w->fd < 0) {
+        w->fd = open(w->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        return w->fd < 0 ? errno : 0;
+    }
+    char nameless[40];
+    snprintf(nameless, sizeof nameless, "/proc/self/fd/%d", w->fd);
+    return linkat(AT_FDCWD, nameless, AT_FDCWD, w->temporary, AT_SYMLINK_FOLLOW) != 0 ? errno : 0;
+}
+
+// A temporary file beside target under a name nobody can guess. Returns 0 or an errno.
+static int name_temporary(ct_file_writer *w)
 {
     for (int attempt = 0; attempt < 100; attempt++) {
         uint64_t random;
@@ -185,10 +212,9 @@ static int open_temporary(ct_file_writer *w)
         w->temporary = join(w->target, folder_length(w->target), name);
         if (w->temporary == NULL)
             return ENOMEM;
-        w->fd = open(w->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (w->fd >= 0)
+        int error = make_temporary(w);
+        if (error == 0)
             return 0;
-        int error = errno;
         free(w->temporary);
         w->temporary = NULL;
         if (error != EEXIST)
@@ -214,7 +240,9 @@ static int open_beside(ct_file_writer *w, const struct stat *old)
         return ENOENT;
     if (old != NULL && faccessat(AT_FDCWD, w->target, W_OK, AT_EACCESS) != 0)
         return errno;
-    error = open_temporary(w);
+    error = open_nameless(w);
+    if (error == 0 && w->fd < 0)
+        error = name_temporary(w);
     if (error == 0 && old != NULL && fchmod(w->fd, old->st_mode & 0777) != 0)
         error = errno;
     return error;
@@ -321,7 +349,7 @@ void ct_file_writer_printf(ct_file_writer *w, const char *format, ...)
 
 void ct_file_writer_set_private(ct_file_writer *w)
 {
-    if (w->temporary != NULL && fchmod(w->fd, 0600) != 0 && w->error == 0)
+    if (w->target != NULL && fchmod(w->fd, 0600) != 0 && w->error == 0)
         w->error = errno;
 }
 
@@ -341,8 +369,10 @@ static void sync_folder_of(char *path)
 ct_status ct_file_writer_commit(ct_file_writer *w, ct_diag *diag)
 {
     flush(w);
-    if (w->error == 0 && w->temporary != NULL && fsync(w->fd) != 0)
+    if (w->error == 0 && w->target != NULL && fsync(w->fd) != 0)
         w->error = errno;
+    if (w->error == 0 && w->target != NULL && w->temporary == NULL)
+        w->error = name_temporary(w);
     if (close(w->fd) != 0 && w->error == 0)
         w->error = errno;
     w->fd = -1;

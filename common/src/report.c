@@ -271,11 +271,11 @@ void ct_report_integer(ct_report *report, ct_report_section section, const char 
         field->integer = value;
 }
 
-void ct_report_bool(ct_report *report, ct_report_section section, const char *key, int value)
+void ct_report_bool(ct_report *report, ct_report_section section, const char *key, bool value)
 {
     ct__report_field *field = put_field(report, section, key, CT__REPORT_BOOL);
     if (field != NULL)
-        field->integer = value != 0;
+        field->integer = value;
 }
 
 void ct_report_add_plot(ct_report *report, const ct_report_plot *plot)

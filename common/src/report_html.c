@@ -124,7 +124,9 @@ static const char *unit_of_key(const char *key)
     if (strcmp(key, "seconds") == 0 || begins_with(key, "seconds_") || ends_in(key, "_seconds") ||
         ends_in(key, "_s"))
         return "s";
-    return begins_with(key, "bytes_") || ends_in(key, "_bytes") ? "B" : "";
+    bool bytes =
+        begins_with(key, "bytes_") || ends_in(key, "_bytes") || strstr(key, "_bytes_") != NULL;
+    return bytes ? "B" : "";
 }
 
 /* The key in words: "grad_norm" is "grad norm". The words that say only what the value's unit says

@@ -370,8 +370,8 @@ static inproc *endpoint_create(hub *h, bool is_server, uint32_t id)
     return t;
 }
 
-ct_status ct_transport_create_inproc(ct_transport **server, ct_transport **clients,
-                                     size_t n_clients, ct_diag *diag)
+ct_status ct_transport_open_inproc(ct_transport **server, ct_transport **clients, size_t n_clients,
+                                   ct_diag *diag)
 {
     *server = NULL;
     for (size_t i = 0; i < n_clients; i++)

@@ -27,6 +27,17 @@ const char *permk_cipher_name(permk_cipher cipher)
     return "unknown";
 }
 
+bool permk_cipher_from_name(permk_cipher *out, const char *name)
+{
+    for (permk_cipher cipher = PERMK_AES_128_GCM; cipher <= PERMK_PLAINTEXT; cipher++) {
+        if (strcmp(permk_cipher_name(cipher), name) == 0) {
+            *out = cipher;
+            return true;
+        }
+    }
+    return false;
+}
+
 bool permk_cipher_is_safe(permk_cipher cipher)
 {
     return cipher == PERMK_AES_128_GCM || cipher == PERMK_AES_256_GCM;

@@ -96,7 +96,7 @@ static ct_status next_frame(party *p, ct_message *message, double deadline_s, ct
 
 static double deadline(const party *p)
 {
-    return ct_time_s() + p->trainer.opt->timeout_ms / 1000.0;
+    return ct_time_s() + p->trainer.opt->round_timeout_ms / 1000.0;
 }
 
 static ct_status send_frame(party *p, uint8_t type, const void *data, size_t size, ct_diag *diag)
@@ -189,26 +189,15 @@ static ct_status exchange_hellos(party *p, const char *settings, unsigned char *
 
 static ct_status open_session(party *p, ct_diag *diag)
 {
-    const permk_train_options *opt = p->trainer.opt;
     char settings[PERMK__SETTINGS_SIZE];
     permk__trainer_settings(&p->trainer, settings);
     unsigned char *nonces = calloc(p->trainer.n, PERMK_NONCE_BYTES);
     if (nonces == NULL)
         return ct_fail(diag, CT_ENOMEM, "client: out of memory");
     ct_status status = exchange_hellos(p, settings, nonces, diag);
-    if (status == CT_OK) {
-        permk_session_options session = permk_session_options_default();
-        session.key = opt->key;
-        session.cipher = opt->cipher;
-        session.rule = opt->rule;
-        session.clients = p->trainer.n;
-        session.dimension = p->trainer.d;
-        session.self = p->id;
-        session.nonces = nonces;
-        session.settings = settings;
-        session.settings_bytes = strlen(settings);
-        status = permk_session_create(&p->session, &session, diag);
-    }
+    if (status == CT_OK)
+        status = permk__trainer_open_session(&p->trainer, &p->session, p->trainer.opt->key, p->id,
+                                             nonces, diag);
     free(nonces);
     return status;
 }
@@ -222,13 +211,8 @@ static ct_status party_init(party *p, permk_problem *problem, const double *x,
                        problem->clients, ct_transport_clients(p->transport));
     CT_TRY(permk__trainer_init(&p->trainer, problem, x, opt, diag));
     permk__trainer *t = &p->trainer;
-    uint64_t frame = permk__trainer_frame_bytes(t), others = t->n - 1;
-    uint64_t hello = permk__trainer_hello_bytes(t);
-    p->result.client_bytes_up_per_round = frame;
-    p->result.client_bytes_down_per_round = frame * others;
-    p->result.client_bytes_up_hello = hello;
-    p->result.client_bytes_down_hello = hello * others;
-    p->sealed_bytes = (size_t)frame - CT_FRAME_HEADER_BYTES;
+    permk__trainer_account(t, &p->result);
+    p->sealed_bytes = (size_t)permk__trainer_frame_bytes(t) - CT_FRAME_HEADER_BYTES;
     size_t stop_bytes = PERMK__STOP_VALUES * sizeof(double) + permk_cipher_tag_bytes(opt->cipher);
     p->sealed = malloc(p->sealed_bytes > stop_bytes ? p->sealed_bytes : stop_bytes);
     p->here = calloc(t->n, sizeof *p->here);

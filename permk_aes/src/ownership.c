@@ -30,6 +30,17 @@ const char *permk_rule_name(permk_rule rule)
     return rule == PERMK_RULE_PERMUTATION ? "permutation" : "rotation";
 }
 
+bool permk_rule_from_name(permk_rule *out, const char *name)
+{
+    for (permk_rule rule = PERMK_RULE_ROTATION; rule <= PERMK_RULE_PERMUTATION; rule++) {
+        if (strcmp(permk_rule_name(rule), name) == 0) {
+            *out = rule;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* floor(b d / n) without overflow: b <= n < 2^32, d < 2^32. */
 static size_t cut(uint64_t b, uint64_t d, uint64_t n)
 {

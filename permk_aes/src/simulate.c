@@ -5,7 +5,6 @@
 #include <ctrain/timer.h>
 
 #include <stdlib.h>
-#include <string.h>
 
 typedef struct simulation {
     permk__trainer trainer;
@@ -27,26 +26,16 @@ static void simulation_clear(simulation *s)
 static ct_status open_session(simulation *s, ct_diag *diag)
 {
     const permk_train_options *opt = s->trainer.opt;
-    char settings[PERMK__SETTINGS_SIZE];
-    permk__trainer_settings(&s->trainer, settings);
     unsigned char *nonces = calloc(s->trainer.n, PERMK_NONCE_BYTES);
     if (nonces == NULL)
         return ct_fail(diag, CT_ENOMEM, "simulation: out of memory");
     ct_status status = permk_random_bytes(nonces, (size_t)s->trainer.n * PERMK_NONCE_BYTES, diag);
     if (status == CT_OK && opt->key == NULL && opt->cipher != PERMK_PLAINTEXT)
         status = permk_key_generate(&s->key, diag);
-    if (status == CT_OK) {
-        permk_session_options session = permk_session_options_default();
-        session.key = opt->key != NULL ? opt->key : s->key;
-        session.cipher = opt->cipher;
-        session.rule = opt->rule;
-        session.clients = s->trainer.n;
-        session.dimension = s->trainer.d;
-        session.nonces = nonces;
-        session.settings = settings;
-        session.settings_bytes = strlen(settings);
-        status = permk_session_create(&s->session, &session, diag);
-    }
+    if (status == CT_OK)
+        status = permk__trainer_open_session(&s->trainer, &s->session,
+                                             opt->key != NULL ? opt->key : s->key,
+                                             PERMK_EVERY_SENDER, nonces, diag);
     free(nonces);
     return status;
 }
@@ -61,12 +50,7 @@ static ct_status simulation_init(simulation *s, permk_problem *problem, const do
     s->sealed = calloc(s->trainer.n, s->sealed_bytes);
     if (s->sealed == NULL)
         return ct_fail(diag, CT_ENOMEM, "simulation: out of memory");
-    uint64_t frame = permk__trainer_frame_bytes(&s->trainer), others = s->trainer.n - 1;
-    uint64_t hello = permk__trainer_hello_bytes(&s->trainer);
-    s->result.client_bytes_up_per_round = frame;
-    s->result.client_bytes_down_per_round = frame * others;
-    s->result.client_bytes_up_hello = hello;
-    s->result.client_bytes_down_hello = hello * others;
+    permk__trainer_account(&s->trainer, &s->result);
     return CT_OK;
 }
 

@@ -25,6 +25,17 @@ const char *permk_method_name(permk_method method)
     return method == PERMK_METHOD_GD ? "gd" : "permk";
 }
 
+bool permk_method_from_name(permk_method *out, const char *name)
+{
+    for (permk_method method = PERMK_METHOD_GD; method <= PERMK_METHOD_PERMK; method++) {
+        if (strcmp(permk_method_name(method), name) == 0) {
+            *out = method;
+            return true;
+        }
+    }
+    return false;
+}
+
 const char *permk_outcome_name(permk_outcome outcome)
 {
     static const char *const names[] = {"converged", "max_rounds", "diverged", "interrupted",
@@ -41,7 +52,7 @@ permk_train_options permk_train_options_default(void)
                                  .max_rounds = 10000,
                                  .eval_every = 1,
                                  .seed = 1,
-                                 .timeout_ms = 60000};
+                                 .round_timeout_ms = 60000};
 }
 
 /* ---- Options ---- */
@@ -79,7 +90,8 @@ static ct_status check_options(const permk_problem *problem, const permk_train_o
     if (opt->max_rounds == 0 || opt->eval_every == 0)
         return ct_fail(diag, CT_EINVALID, "max_rounds and eval_every must be at least 1");
     if (opt->cipher != PERMK_PLAINTEXT && opt->max_rounds > MAX_ROUNDS_SEALED)
-        return ct_fail(diag, CT_EINVALID, "%llu rounds (the keys of one run may be used for %d)",
+        return ct_fail(diag, CT_EINVALID,
+                       "max_rounds = %llu (must be at most %d: so long the keys of a run last)",
                        (unsigned long long)opt->max_rounds, MAX_ROUNDS_SEALED);
     if (opt->problem_text != NULL && strlen(opt->problem_text) > PERMK__SETTINGS_SIZE / 2)
         return ct_fail(diag, CT_EINVALID, "the text of the problem is longer than %d bytes",
@@ -100,6 +112,25 @@ void permk__trainer_settings(const permk__trainer *t, char out[PERMK__SETTINGS_S
              (unsigned long long)t->opt->eval_every, (unsigned long long)t->opt->seed,
              t->opt->secret_ownership ? 1 : 0,
              t->opt->problem_text != NULL ? t->opt->problem_text : "");
+}
+
+ct_status permk__trainer_open_session(const permk__trainer *t, permk_session **out,
+                                      const permk_key *key, uint32_t self,
+                                      const unsigned char *nonces, ct_diag *diag)
+{
+    char settings[PERMK__SETTINGS_SIZE];
+    permk__trainer_settings(t, settings);
+    permk_session_options session = permk_session_options_default();
+    session.key = key;
+    session.cipher = t->opt->cipher;
+    session.rule = t->opt->rule;
+    session.clients = t->n;
+    session.dimension = t->d;
+    session.self = self;
+    session.nonces = nonces;
+    session.settings = settings;
+    session.settings_bytes = strlen(settings);
+    return permk_session_create(out, &session, diag);
 }
 
 /* ---- Life ---- */
@@ -295,11 +326,16 @@ uint64_t permk__trainer_frame_bytes(const permk__trainer *t)
            permk_cipher_tag_bytes(t->opt->cipher);
 }
 
-uint64_t permk__trainer_hello_bytes(const permk__trainer *t)
+void permk__trainer_account(const permk__trainer *t, permk_result *result)
 {
     char settings[PERMK__SETTINGS_SIZE];
     permk__trainer_settings(t, settings);
-    return CT_FRAME_HEADER_BYTES + PERMK_NONCE_BYTES + strlen(settings);
+    uint64_t frame = permk__trainer_frame_bytes(t), others = t->n - 1;
+    uint64_t hello = CT_FRAME_HEADER_BYTES + PERMK_NONCE_BYTES + strlen(settings);
+    result->client_bytes_up_per_round = frame;
+    result->client_bytes_down_per_round = frame * others;
+    result->client_bytes_up_hello = hello;
+    result->client_bytes_down_hello = hello * others;
 }
 
 /* SHA-256 of x as little-endian doubles, through a buffer so that it costs no copy of x. */

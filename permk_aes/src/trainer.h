@@ -38,6 +38,10 @@ CT_MUST_USE ct_status permk__trainer_set_ownership(permk__trainer *t, const perm
 
 /* "method=permk rule=… …": everything participants must have in common. */
 void permk__trainer_settings(const permk__trainer *t, char out[PERMK__SETTINGS_SIZE]);
+/* The session of these settings, with the nonces of all clients; self as in its options. */
+CT_MUST_USE ct_status permk__trainer_open_session(const permk__trainer *t, permk_session **out,
+                                                  const permk_key *key, uint32_t self,
+                                                  const unsigned char *nonces, ct_diag *diag);
 
 CT_MUST_USE ct_status permk__trainer_begin_round(permk__trainer *t, uint64_t round, ct_diag *diag);
 /* Client's message of this round into values (count), padded with zeros. */
@@ -53,9 +57,10 @@ bool permk__trainer_ended(permk__trainer *t, uint64_t rounds, permk_outcome *out
 bool permk__trainer_evaluates(const permk__trainer *t, uint64_t rounds);
 /* Call on_round. */
 void permk__trainer_report(const permk__trainer *t, bool evaluated, const permk_result *so_far);
-/* Bytes of one message's frame, and of a hello's. */
+/* Bytes of one message's frame. */
 uint64_t permk__trainer_frame_bytes(const permk__trainer *t);
-uint64_t permk__trainer_hello_bytes(const permk__trainer *t);
+/* What one client sends and receives in a round and in its hello, into result. */
+void permk__trainer_account(const permk__trainer *t, permk_result *result);
 /* Fill what both ways of running share; x receives the iterate. */
 CT_MUST_USE ct_status permk__trainer_finish(const permk__trainer *t, permk_result *result,
                                             double *x, ct_diag *diag);

@@ -347,6 +347,9 @@ static void test_other_mistakes(void **state)
     ct_diag diag;
     assert_null(bt_tensor_f32(x));
     assert_null(bt_tensor_f32(unset));
+    ct_assert_status(bt_graph_forward(g, &diag), CT_EINVALID, &diag); // not planned
+    bt_graph_backward(g);
+    bt_graph_sgd_step(g, 0.1f);
     ct_assert_status(bt_graph_plan(g, x, &diag), CT_EINVALID, &diag);
     (void)bt_tensor_embedding(x, ids);
     ct_assert_status(bt_graph_plan(g, x, &diag), CT_EINVALID, &diag);

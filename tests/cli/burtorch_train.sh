@@ -23,10 +23,11 @@ bad() {
   grep -qF -- "$part" err || fail "$*: '$(cat err)' lacks '$part'"
 }
 
-"$cli" train --text "$names" --steps 3000 --json --report r.html --jsonl r.jsonl --model-out m.safetensors >one.json 2>err ||
+"$cli" train --text "$names" --steps 3000 --json --report r.html --jsonl r.jsonl --csv r.csv --model-out m.safetensors >one.json 2>err ||
   fail "train: exit code $?: $(cat err)"
 [ ! -s err ] || fail "train: wrote to stderr: $(cat err)"
 [ -s r.html ] && [ -s m.safetensors ] || fail "train: no report or no model"
+[ "$(wc -l <r.csv)" = $(($(wc -l <r.jsonl) + 1)) ] || fail "train: CSV and JSON lines differ in length"
 if command -v python3 >/dev/null; then
   python3 - <<'PY' || fail "train: $(cat one.json)"
 import json
@@ -34,6 +35,7 @@ o = json.load(open("one.json"))
 assert o["validation_loss"] < o["unigram_loss"] - 0.4, o
 assert o["train_loss"] < o["validation_loss"], o
 assert abs(o["bits_per_char"] - o["validation_loss"] / 0.6931471805599453) < 1e-9, o
+assert o["status"] == "completed" and o["steps"] == 3000 and o["model_bytes"] > 0, o
 assert len(o["samples"].split("\n")) == 10, o
 rows = [json.loads(line) for line in open("r.jsonl")]
 assert rows[0]["step"] == 0 and rows[-1]["step"] == 3000, rows
@@ -64,8 +66,14 @@ kill -INT $pid
 wait $pid
 code=$?
 [ $code = 130 ] || fail "SIGINT: exit code $code"
-grep -q '"interrupted":true' i.json || fail "SIGINT: $(head -c 300 i.json)"
+grep -q '"status":"interrupted"' i.json || fail "SIGINT: $(head -c 300 i.json)"
 "$cli" sample --count 1 i.safetensors >/dev/null || fail "SIGINT: no usable model"
+
+if [ -c /dev/full ]; then
+  "$cli" train --text "$names" --steps 20 --jsonl /dev/full --model-out f.safetensors >out 2>err
+  [ $? = 1 ] && [ ! -s out ] && grep -qF "/dev/full: No space left" err || fail "--jsonl /dev/full: $(cat out err)"
+  [ -s f.safetensors ] || fail "--jsonl /dev/full: no model"
+fi
 
 : >empty
 printf 'abc' >short
@@ -90,8 +98,10 @@ bad "not a safetensors file" sample "$names"
 head -c 1000 m.safetensors >cut.safetensors
 bad "cut.safetensors" sample cut.safetensors
 bad "--count" sample --count 0 m.safetensors
-"$cli" train --text "$names" --steps 1 --model-out no/such/folder/m >out 2>err && fail "model to a missing folder"
-"$cli" train --text "$names" --steps 1 --report no/such/folder/r >out 2>err && fail "report to a missing folder"
-[ ! -s out ] || fail "something was printed though the report cannot be written"
+# refused before the training begins
+bad "no/such/folder/m" train --text "$names" --steps 100000000 --model-out no/such/folder/m
+bad "no/such/folder/r" train --text "$names" --steps 100000000 --report no/such/folder/r
+"$cli" train --text "$names" --steps 1 --quiet >out 2>err || fail "--quiet: exit code $?"
+[ ! -s out ] && [ ! -s err ] || fail "--quiet: wrote something"
 
 [ $failures = 0 ]

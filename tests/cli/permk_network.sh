@@ -118,6 +118,27 @@ for i in 0 1 2 3; do
   says stopped$i.err "server was stopped"
 done
 
+# Ctrl-C at a terminal goes to the whole group: each says so, whoever ended first
+serve group
+for i in 0 1 2 3; do join group $i --tol 0 --max-rounds 60000; done
+sleep 0.7
+kill -INT $server "${pid[@]}"
+ends group $server 130
+for i in 0 1 2 3; do
+  wait "${pid[$i]}"
+  code=$?
+  [ $code = 130 ] || [ $code = 3 ] || fail "a signal to all: client $i ended with $code: $(cat group$i.err)"
+done
+# and a client that is alone when its server goes
+serve alone
+join alone 0
+sleep 0.4
+kill -STOP "${pid[0]}"
+kill -TERM $server "${pid[0]}"
+ends alone $server 143
+kill -CONT "${pid[0]}"
+ends alone0 "${pid[0]}" 143
+
 # nobody comes: the server names who is missing; its port is taken meanwhile
 serve lonely --accept-timeout 1.5
 "$cli" server --clients 4 --port "$port" >taken.out 2>taken.err

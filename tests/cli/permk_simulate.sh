@@ -75,6 +75,12 @@ exits 0 simulate "${small[@]}" --model-out "$work/m" --report "$work/r.html" --j
 [ "$(wc -l <"$work/r.csv")" = 52 ] || fail "csv rows"
 grep -q '<svg' "$work/r.html" || fail "no plot in the report"
 
+if [ -c /dev/full ]; then
+  exits 1 simulate "${small[@]}" --jsonl /dev/full --model-out "$work/full"
+  grep -qF "/dev/full: No space left" "$work/err" || fail "--jsonl /dev/full: $(cat "$work/err")"
+  [ -s "$work/full" ] || fail "--jsonl /dev/full: no model"
+fi
+
 bad "--clients" simulate --clients 0
 bad "--dim" simulate --dim 0
 bad "--cipher" simulate --cipher rot13

@@ -68,6 +68,7 @@ for k in 0 0d -1 1.5 8x d 8dd '' 1e3 0.1d; do
   bad 2 "--k" train --compressor topk --k="$k" good m
 done
 bad 2 "N = 10 entries" train --compressor topk --k 11 good m
+bad 2 "add --compressor topk" train --k 3 good m
 bad 2 "N = 10 entries" train --compressor topk --k 3d good m
 bad 2 "--kk" train --kk 3 good m
 bad 2 "FILE" train
@@ -88,6 +89,32 @@ echo old >m
 bad 2 "three_labels" train three_labels m
 [ "$(cat m)" = old ] || fail "a model was damaged by a run that failed"
 rm -f m
+
+# a disk that is full for the JSON lines: their name is said, and the model is there all the same
+if [ -c /dev/full ]; then
+  "$cli" train --jsonl /dev/full good m >out 2>err
+  [ $? = 1 ] && [ ! -s out ] && grep -qF "/dev/full: No space left" err || fail "--jsonl /dev/full: $(cat out err)"
+  [ -s m ] || fail "--jsonl /dev/full: no model"
+  rm -f out err m
+fi
+
+# a signal while FILE is awaited ends the program, with the old model in place
+mkfifo pipe
+echo old >m
+set -m # in the background of a script SIGINT is ignored otherwise
+for signal in INT:130 TERM:143; do
+  timeout 20 "$cli" train pipe m >out 2>err &
+  pid=$!
+  sleep 0.3
+  kill -s "${signal%:*}" -- -$pid
+  wait $pid
+  code=$?
+  # timeout(1) itself ends by the signal
+  [ $code = "${signal#*:}" ] || fail "SIG${signal%:*} at a pipe: exit code $code"
+  [ "$(cat m)" = old ] && [ ! -s out ] || fail "SIG${signal%:*} at a pipe: $(head -3 out m)"
+done
+set +m
+rm -f out err m pipe
 
 # lambda = 0 with a column that nothing determines
 printf '+1 1:1 2:1\n-1 1:1 2:1\n+1 1:2 2:2\n-1 1:3 2:3\n' >singular
@@ -114,6 +141,7 @@ rm -f out err
 # ---- generate ----
 bad 2 "--rows" generate --rows 0 g
 bad 2 "--positive" generate --positive 1.5 g
+bad 2 "--positive" generate --positive 1 g
 bad 2 "--nnz: 4 is more than the 3 features" generate --features 3 --nnz 4 g
 
 [ $failures = 0 ]

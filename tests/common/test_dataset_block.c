@@ -3,7 +3,7 @@
  * same entries bit for bit, and the same first malformed line, on plain, broken and random text. */
 #include "ct_test.h"
 
-#include "dataset_internal.h"
+#include "dataset_private.h"
 
 #include <ctrain/kernels.h>
 #include <ctrain/rng.h>

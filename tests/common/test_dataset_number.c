@@ -3,7 +3,7 @@
 #include "ct_test.h"
 
 #include "dataset_digits.h"
-#include "dataset_internal.h"
+#include "dataset_private.h"
 
 #include <ctrain/rng.h>
 #include <float.h>

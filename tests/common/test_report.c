@@ -151,11 +151,11 @@ static void test_final_object(void **state)
     ct_report_string(report, CT_REPORT_SETTING, "file", "a \"b\".txt");
     ct_report_string(report, CT_REPORT_SETTING, "model", NULL);
     ct_report_number(report, CT_REPORT_SETTING, "step", (double)NAN);
-    ct_report_bool(report, CT_REPORT_SETTING, "json", 7);
+    ct_report_bool(report, CT_REPORT_SETTING, "json", true);
     ct_report_number(report, CT_REPORT_RESULT, "loss", 0.1);
     ct_report_integer(report, CT_REPORT_RESULT, "rounds", INT64_MIN);
     ct_report_string(report, CT_REPORT_RESULT, "status", "running");
-    ct_report_bool(report, CT_REPORT_RESULT, "ok", 0);
+    ct_report_bool(report, CT_REPORT_RESULT, "ok", false);
     ct_report_string(report, CT_REPORT_RESULT, "status", "converged");
     ct_report_integer(report, CT_REPORT_SETTING, "model", 3);
     assert_string_equal(ct_report_json(report),

@@ -134,7 +134,7 @@ typedef struct sample {
     const char *title;
     size_t n_rows;
     double (*value)(size_t row, size_t column); // of columns 1, 2
-    int log_x, log_y, stacked;
+    bool log_x, log_y, stacked;
     const char *unit;
 } sample;
 
@@ -168,10 +168,11 @@ static char *make_page(const sample *s)
     ct_report_number(report, CT_REPORT_RESULT, "seconds", 0.25);
     ct_report_number(report, CT_REPORT_RESULT, "seconds_read", 2.5);
     ct_report_integer(report, CT_REPORT_RESULT, "bytes_up", 999);
+    ct_report_integer(report, CT_REPORT_RESULT, "client_bytes_up", 4560);
     ct_report_number(report, CT_REPORT_RESULT, "grad_norm", 7.9113032e-12);
     ct_report_number(report, CT_REPORT_RESULT, "loss", 0.333196803143322);
     ct_report_integer(report, CT_REPORT_RESULT, "features", 45451);
-    ct_report_bool(report, CT_REPORT_SETTING, "intercept", 1);
+    ct_report_bool(report, CT_REPORT_SETTING, "intercept", true);
     ct_report_integer(report, CT_REPORT_SETTING, "seed", 1234567);
     ct_assert_ok(ct_report_finish(report, &diag), &diag);
     ct_report_destroy(report);
@@ -191,7 +192,7 @@ static double decay(size_t row, size_t column)
 static void test_page(void **state)
 {
     (void)state;
-    char *page = make_page(&(sample){.n_rows = 50, .value = decay, .log_y = 1});
+    char *page = make_page(&(sample){.n_rows = 50, .value = decay, .log_y = true});
     ct_assert_contains(page, "<h1>Title</h1>");
     ct_assert_contains(page, "<p class=\"sub\">prog 1 · 20");
     ct_assert_contains(page, "<dt>sent</dt><dd title=\"12345678\">12.3 MB</dd>");
@@ -199,6 +200,7 @@ static void test_page(void **state)
     ct_assert_contains(page, "<dt>time</dt><dd title=\"0.25\">250 ms</dd>");
     ct_assert_contains(page, "<dt>read</dt><dd title=\"2.5\">2.50 s</dd>");
     ct_assert_contains(page, "<dt>bytes up</dt><dd title=\"999\">999 B</dd>");
+    ct_assert_contains(page, "<dt>client bytes up</dt><dd title=\"4560\">4.56 kB</dd>");
     ct_assert_contains(page, "<dt>grad norm</dt><dd title=\"7.9113032e-12\">7.911e-12</dd>");
     ct_assert_contains(page, "<dt>loss</dt><dd title=\"0.333196803143322\">0.333197</dd>");
     ct_assert_contains(page, "<dt>features</dt><dd title=\"45451\">45\u202f451</dd>");
@@ -308,7 +310,7 @@ static void test_awkward_values(void **state)
         for (unsigned how = 0; how < 32; how++) {
             sample s = {.n_rows = how & 4 ? 2000 : 25,
                         .value = functions[f],
-                        .log_x = how & 1,
+                        .log_x = (how & 1) != 0,
                         .log_y = (how & 2) != 0,
                         .stacked = (how & 8) != 0,
                         .unit = units[(how >> 3) % 4]};
@@ -318,7 +320,7 @@ static void test_awkward_values(void **state)
             assert_null(strstr(page, "\"inf"));
             free(page);
         }
-    char *page = make_page(&(sample){.n_rows = 5, .value = negative, .log_y = 1});
+    char *page = make_page(&(sample){.n_rows = 5, .value = negative, .log_y = true});
     ct_assert_contains(page, "No value that can be shown.");
     free(page);
 }
@@ -326,7 +328,7 @@ static void test_awkward_values(void **state)
 static void test_not_measured_is_passed_over(void **state)
 {
     (void)state;
-    char *page = make_page(&(sample){.n_rows = 51, .value = sparse, .log_y = 1});
+    char *page = make_page(&(sample){.n_rows = 51, .value = sparse, .log_y = true});
     ct_assert_contains(page, "data-v=\"0 1 10 0.367879 20 0.135335 30 0.0497871 40 0.0183156 50 ");
     free(page);
 }
@@ -340,7 +342,7 @@ static double phase(size_t row, size_t column)
 static void test_stacked_phases(void **state)
 {
     (void)state;
-    char *page = make_page(&(sample){.n_rows = 2, .value = phase, .stacked = 1, .unit = "s"});
+    char *page = make_page(&(sample){.n_rows = 2, .value = phase, .stacked = true, .unit = "s"});
     ct_assert_contains(page, "<b>first</b> <span>75 %</span>");
     ct_assert_contains(page, "<b>second</b> <span>25 %</span>");
     ct_assert_contains(page, "data-yu=\"ms\"");

@@ -26,7 +26,7 @@ typedef void open_fn(star *s, size_t n);
 static void open_inproc(star *s, size_t n)
 {
     ct_diag diag;
-    ct_assert_ok(ct_transport_create_inproc(&s->server, s->clients, n, &diag), &diag);
+    ct_assert_ok(ct_transport_open_inproc(&s->server, s->clients, n, &diag), &diag);
 }
 
 static void open_tcp(star *s, size_t n)
@@ -583,7 +583,7 @@ static void test_inproc_needs_its_memory(void **state)
     ct_diag diag;
     for (unsigned long k = 1;; k++) {
         (void)ct_test_fail_allocation(k);
-        ct_status status = ct_transport_create_inproc(&server, clients, 3, &diag);
+        ct_status status = ct_transport_open_inproc(&server, clients, 3, &diag);
         if (!ct_test_fail_allocation(0)) {
             ct_assert_ok(status, &diag);
             break;
@@ -597,7 +597,7 @@ static void test_inproc_needs_its_memory(void **state)
         ct_transport_close(clients[i]);
     ct_transport_close(server);
     print_message("%lu allocations failed in turn\n", n_failed);
-    ct_assert_status(ct_transport_create_inproc(&server, clients, 0, &diag), CT_EINVALID, &diag);
+    ct_assert_status(ct_transport_open_inproc(&server, clients, 0, &diag), CT_EINVALID, &diag);
     ct_assert_contains(diag.text, "0 clients");
 }
 

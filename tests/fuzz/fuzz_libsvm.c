@@ -2,7 +2,7 @@
 /* Any bytes are a dataset or an error with its line. The first byte chooses the options, the rest
  * is the file. The block parsers and the reader of files must agree with the parser of lines, and
  * what was read must keep the rules of a dataset. */
-#include "dataset_internal.h"
+#include "dataset_private.h"
 
 #include <ctrain/cpu.h>
 

@@ -92,7 +92,7 @@ static void group_init(group *g, uint32_t n, size_t d, const permk_train_options
     g->server_opt = permk_server_options_default();
     ct_transport *endpoints[MAX_N];
     ct_diag diag = {""};
-    ct_assert_ok(ct_transport_create_inproc(&g->transport, endpoints, n, &diag), &diag);
+    ct_assert_ok(ct_transport_open_inproc(&g->transport, endpoints, n, &diag), &diag);
     ct_assert_ok(permk_key_generate(&g->key, &diag), &diag);
     ct_assert_ok(permk_key_generate(&g->other_key, &diag), &diag);
     permk_quadratic_options quadratic = permk_quadratic_options_default();
@@ -105,7 +105,7 @@ static void group_init(group *g, uint32_t n, size_t d, const permk_train_options
         a->id = i;
         a->opt = *opt;
         a->opt.key = g->key;
-        a->opt.timeout_ms = 20000;
+        a->opt.round_timeout_ms = 20000;
         permk_torch_linear_init(a->x, d, 5);
         memcpy(a->start, a->x, sizeof a->x);
         ct_assert_ok(permk_quadratic_init(&a->problem, &quadratic, &diag), &diag);
@@ -269,7 +269,7 @@ static void a_lying_server_is_found_out(void **state)
         g.tamper = lie_once;
         g.context = &l;
         for (uint32_t i = 0; i < 3; i++)
-            g.clients[i].opt.timeout_ms = 700; // a liar tells the others nothing
+            g.clients[i].opt.round_timeout_ms = 700; // a liar tells the others nothing
         group_run(&g);
         ct_assert_status(g.clients[1].status, PERMK_EAUTH, &g.clients[1].diag);
         ct_assert_contains(g.clients[1].diag.text,
@@ -303,7 +303,7 @@ static void a_repeated_block_is_refused(void **state)
     g.tamper = repeat;
     g.context = &g;
     for (uint32_t i = 0; i < 3; i++)
-        g.clients[i].opt.timeout_ms = 700;
+        g.clients[i].opt.round_timeout_ms = 700;
     group_run(&g);
     ct_assert_status(g.clients[1].status, PERMK_EAUTH, &g.clients[1].diag);
     ct_assert_contains(g.clients[1].diag.text, "client 0");

@@ -235,6 +235,22 @@ static void any_problem_will_do(void **state)
     assert_memory_equal(before, x, sizeof x);
 }
 
+static void names_go_both_ways(void **state)
+{
+    (void)state;
+    permk_method method = PERMK_METHOD_PERMK;
+    permk_rule rule = PERMK_RULE_ROTATION;
+    permk_cipher cipher = PERMK_AES_128_GCM;
+    assert_true(permk_method_from_name(&method, "gd") && method == PERMK_METHOD_GD);
+    assert_true(permk_rule_from_name(&rule, "permutation") && rule == PERMK_RULE_PERMUTATION);
+    assert_true(permk_cipher_from_name(&cipher, "none") && cipher == PERMK_PLAINTEXT);
+    assert_true(permk_cipher_from_name(&cipher, "aes-256-gcm") && cipher == PERMK_AES_256_GCM);
+    assert_false(permk_method_from_name(&method, "newton"));
+    assert_false(permk_rule_from_name(&rule, ""));
+    assert_false(permk_cipher_from_name(&cipher, "unknown"));
+    assert_int_equal(cipher, PERMK_AES_256_GCM);
+}
+
 static void bad_options_are_refused(void **state)
 {
     (void)state;
@@ -320,6 +336,7 @@ int main(void)
         cmocka_unit_test(the_cipher_does_not_change_a_bit),
         cmocka_unit_test(secret_maps_differ_from_run_to_run),
         cmocka_unit_test(any_problem_will_do),
+        cmocka_unit_test(names_go_both_ways),
         cmocka_unit_test(bad_options_are_refused),
         cmocka_unit_test(a_flag_ends_the_run),
         cmocka_unit_test(the_model_file_reads_back),

@@ -35,17 +35,19 @@ typedef struct bt_char_mlp bt_char_mlp;
 CT_MUST_USE ct_status bt_char_mlp_create(bt_char_mlp **out, bt_text_unit unit,
                                          const bt_vocabulary *vocabulary,
                                          const bt_char_mlp_options *opt, ct_diag *diag);
+/* NULL is allowed. */
 void bt_char_mlp_destroy(bt_char_mlp *model);
 
 /* One step on a batch of positions of stream[0..n), drawn with replacement by (seed, step):
  * forward, backward, parameters -= rate * gradient. *loss (may be NULL) is the batch's mean, in
- * nats, before the step. Allocates nothing. CT_EINVALID: n is 0. CT_ENUMERIC: the loss is not
- * finite; the parameters are then as they were. */
+ * nats, before the step. Allocates nothing. CT_EINVALID: n is 0. CT_ERANGE: a token beyond the
+ * vocabulary; CT_ENUMERIC: the loss is not finite; the parameters are then as they were. */
 CT_MUST_USE ct_status bt_char_mlp_step(bt_char_mlp *model, const uint16_t *stream, size_t n,
                                        uint64_t seed, uint32_t step, double rate, double *loss,
                                        ct_diag *diag);
 
-/* Mean loss in nats a token over all of stream[0..n); NaN for n = 0. */
+/* Mean loss in nats a token over all of stream[0..n); NaN for n = 0 and where a token is beyond the
+ * vocabulary. */
 double bt_char_mlp_evaluate(bt_char_mlp *model, const uint16_t *stream, size_t n);
 
 typedef struct bt_sample_options {
@@ -55,8 +57,9 @@ typedef struct bt_sample_options {
 } bt_sample_options;
 bt_sample_options bt_sample_options_default(void);
 
-/* Draw n texts: sample i has lengths[i] bytes at out + i * (max_bytes + 1), and a NUL behind them.
- * Sample i is the same whatever n is. CT_EINVALID: a temperature that is not above 0. */
+/* Draw n texts: sample i has lengths[i] bytes at out + i * (max_bytes + 1), and a NUL behind them;
+ * both arrays are the caller's. opt NULL: defaults. Sample i is the same whatever n is.
+ * CT_EINVALID: a temperature that is not above 0, or infinite. CT_ENOMEM. */
 CT_MUST_USE ct_status bt_char_mlp_sample(bt_char_mlp *model, char *out, size_t *lengths, size_t n,
                                          const bt_sample_options *opt, ct_diag *diag);
 
@@ -66,9 +69,11 @@ size_t bt_char_mlp_bytes(const bt_char_mlp *model);
 
 /* The model as a safetensors file: arrays "embedding", "hidden.weight", "hidden.bias",
  * "output.weight", "output.bias" (F32, weights as (out, in)), and metadata "model" = "char-mlp",
- * "unit", "context", "vocabulary" (the bytes of tokens 1 …, as hexadecimal digits). */
+ * "unit", "context", "vocabulary" (the bytes of tokens 1 …, as hexadecimal digits). Written whole
+ * or not at all: CT_ENOTFOUND, CT_EIO, CT_ENOMEM, with "path: reason" in diag. */
 CT_MUST_USE ct_status bt_char_mlp_save(const bt_char_mlp *model, const char *path, ct_diag *diag);
-/* Load such a file; batch as in the options. CT_EPARSE: it is not one; diag says what is wrong. */
+/* Load such a file; batch as in the options. On failure *out is NULL. CT_EPARSE: it is not one;
+ * diag says what is wrong. CT_EINVALID: batch; CT_ENOTFOUND, CT_EIO, CT_ENOMEM. */
 CT_MUST_USE ct_status bt_char_mlp_load(bt_char_mlp **out, const char *path, size_t batch,
                                        ct_diag *diag);
 

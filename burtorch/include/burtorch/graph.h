@@ -37,7 +37,8 @@ extern "C" {
 
 typedef struct bt_graph bt_graph;
 
-/* A node of a graph, passed by value. */
+/* A node of a graph, passed by value; the graph owns what it stands for. The tensor that is none
+ * has an index beyond all nodes. */
 typedef struct bt_tensor {
     bt_graph *graph;
     uint32_t index;
@@ -83,7 +84,9 @@ static inline bt_shape bt_shape0(void)
 
 /* ---- Building ---- */
 
+/* On failure (CT_ENOMEM) *out is NULL. */
 CT_MUST_USE ct_status bt_graph_create(bt_graph **out);
+/* Free it and all its tensors; NULL is allowed. */
 void bt_graph_destroy(bt_graph *graph);
 
 /* An array that training changes; it starts as zeros. name is copied, and names it in files. */
@@ -111,7 +114,8 @@ CT_MUST_USE ct_status bt_graph_plan(bt_graph *graph, bt_tensor loss, ct_diag *di
 
 /* ---- Running, after bt_graph_plan ---- */
 
-/* Compute every node. CT_ERANGE: an index beyond its table; diag names both. */
+/* Compute every node. CT_ERANGE: an index beyond its table; diag names both. CT_EINVALID: the graph
+ * is not planned (where bt_graph_backward and bt_graph_sgd_step do nothing). */
 CT_MUST_USE ct_status bt_graph_forward(bt_graph *graph, ct_diag *diag);
 /* Gradients of the loss of the last forward, set (not added) for every node it depends on. */
 void bt_graph_backward(bt_graph *graph);
@@ -127,12 +131,14 @@ bt_shape bt_tensor_shape(bt_tensor x);
 /* Number of elements; 0 for the tensor that is none. */
 size_t bt_tensor_size(bt_tensor x);
 
-/* Parameters in the order they were made. */
+/* How many parameters there are, and parameter i of them, in the order they were made; the tensor
+ * that is none for i beyond. */
 size_t bt_graph_parameters(const bt_graph *graph);
 bt_tensor bt_graph_parameter(bt_graph *graph, size_t i);
+/* The name of a parameter, the graph's; NULL for another tensor. */
 const char *bt_tensor_name(bt_tensor x);
 
-/* Fill with normal deviates of mean 0. */
+/* Fill a planned f32 tensor with normal deviates of mean 0; another is left as it is. */
 void bt_tensor_fill_normal(bt_tensor x, ct_rng *rng, double deviation);
 
 /* Bytes of the block that bt_graph_plan laid out. */

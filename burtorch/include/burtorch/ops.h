@@ -117,7 +117,7 @@ bt_op bt_op_find(const char *name, size_t length);
 /* Value of a unary or binary operation on plain numbers (b is ignored by unary ones). */
 double bt_op_evaluate(bt_op op, double a, double b);
 
-/* ---- Parts of the formulas above ---- */
+/* ---- Parts of the formulas above; private ---- */
 
 #define BT__LOG2_E    1.44269504088896340736
 #define BT__LOG10_E   0.43429448190325182765

@@ -35,6 +35,7 @@ typedef struct bt_text_options {
 } bt_text_options;
 bt_text_options bt_text_options_default(void);
 
+/* A text as tokens; the arrays are its own. */
 typedef struct bt_text {
     bt_text_unit unit;
     bt_vocabulary vocabulary; // of the whole text

@@ -74,12 +74,12 @@ typedef struct ct_split_options {
     const size_t *sizes; // (clients) rows of each client, adding up to rows; NULL: sizes that
                          // differ by at most one
     bool shuffle;        // deal in random order (default) or in file order
-    uint64_t seed;       // of the shuffle
+    uint64_t seed;       // of the shuffle; default 0
 } ct_split_options;
 ct_split_options ct_split_options_default(size_t clients);
 
-/* Deal every row to exactly one client. CT_EINVALID: more clients than rows, no clients, a size of
- * 0, sizes that do not add up. CT_ERANGE: more than 2^32 rows. */
+/* Deal every row to exactly one client; opt is needed. CT_EINVALID: more clients than rows, no
+ * clients, a size of 0, sizes that do not add up. CT_ERANGE: more than 2^32 rows. */
 CT_MUST_USE ct_status ct_split_create(ct_split **out, const ct_dataset *data,
                                       const ct_split_options *opt, ct_diag *diag);
 void ct_split_destroy(ct_split *split);

@@ -24,7 +24,8 @@ typedef struct ct_file_view {
 CT_MUST_USE ct_status ct_file_view_open(ct_file_view *view, const char *path, ct_diag *diag);
 void ct_file_view_close(ct_file_view *view);
 
-/* A file being written: bytes go to a temporary file in the same folder; commit makes them durable
+/* A file being written: bytes go to a temporary file in the same folder, nameless where the file
+ * system can have such (a killed process then leaves nothing behind); commit makes them durable
  * (fsync) and renames over path, abort (or a crash) leaves path as it was. Write errors are kept
  * and reported by commit. A symbolic link stays, and its target is written; a file that is replaced
  * hands on its mode, and must be writable. What is not a regular file (pipes, devices), and the

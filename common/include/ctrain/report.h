@@ -8,6 +8,7 @@
 
 #include <ctrain/json.h>
 #include <ctrain/status.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -36,8 +37,8 @@ CT_MUST_USE ct_status ct_report_row(ct_report *report, const double *values);
 
 /* Settings (what was asked) and results (what came out), in the order given; shown as tables and in
  * the final JSON object. A setting's or result's value is a string (NULL: null), a number, an
- * integer or a truth value; a key given again replaces the earlier value. Results
- * whose key says seconds or bytes ("seconds", "seconds_read", "read_s", "bytes_up",
+ * integer or a truth value; a key given again replaces the earlier value. Results whose key says
+ * seconds or bytes ("seconds", "seconds_read", "read_s", "bytes_up", "client_bytes_up",
  * "peak_memory_bytes") are shown to people as "12.3 ms" and "1.23 MB". */
 typedef enum ct_report_section { CT_REPORT_SETTING, CT_REPORT_RESULT } ct_report_section;
 void ct_report_string(ct_report *report, ct_report_section section, const char *key,
@@ -45,16 +46,17 @@ void ct_report_string(ct_report *report, ct_report_section section, const char *
 void ct_report_number(ct_report *report, ct_report_section section, const char *key, double value);
 void ct_report_integer(ct_report *report, ct_report_section section, const char *key,
                        int64_t value);
-void ct_report_bool(ct_report *report, ct_report_section section, const char *key, int value);
+void ct_report_bool(ct_report *report, ct_report_section section, const char *key, bool value);
 
 /* A plot of the HTML page: columns y[0..n_y) against column x. Log axes leave out values that are
- * not positive. stacked: filled, one above the other (time by phase). */
+ * not positive. stacked: filled, one above the other (time by phase). The columns must be declared
+ * before the plot is added. */
 typedef struct ct_report_plot {
     const char *title;
     size_t x;
     const size_t *y;
     size_t n_y;
-    int log_x, log_y, stacked;
+    bool log_x, log_y, stacked;
 } ct_report_plot;
 void ct_report_add_plot(ct_report *report, const ct_report_plot *plot); // copied
 

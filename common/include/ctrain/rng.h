@@ -27,6 +27,7 @@ typedef enum ct_rng_role {
     CT_RNG_DROPOUT = 8
 } ct_rng_role;
 
+/* A stream, in the caller's memory; copying it copies the stream. The members are private. */
 typedef struct ct_rng {
     uint32_t key[2];
     uint32_t counter[4]; // {block low, role << 16 | block high, client, round}

@@ -5,7 +5,10 @@
  * A ct_status is 0 (CT_OK) or negative. One list makes the enum, the names and the texts. Ranges
  * (negated): common 1-99, burtorch 100-199, ufednl 200-299, permk_aes 300-399; a value is never
  * used again for something else. A ct_diag is the caller's, holds one line without a newline, and
- * may be NULL wherever it is an argument. */
+ * may be NULL wherever it is an argument.
+ *
+ * In all the headers: what _create, _open or _load put into *out is the caller's, to be given to
+ * the _destroy or _close of its type, which takes NULL too; on failure *out is NULL. */
 #ifndef CTRAIN_STATUS_H
 #define CTRAIN_STATUS_H
 
@@ -32,7 +35,6 @@ extern "C" {
     X(CT_EPARSE, -4, "malformed input")                                                            \
     X(CT_ERANGE, -5, "a size or value is out of range")                                            \
     X(CT_ENOTFOUND, -6, "not found")                                                               \
-    X(CT_EFULL, -7, "no room left")                                                                \
     X(CT_ETIMEOUT, -8, "deadline passed")                                                          \
     X(CT_ECLOSED, -9, "the peer closed the connection")                                            \
     X(CT_EPROTOCOL, -10, "the peer broke the protocol")                                            \

@@ -92,23 +92,27 @@ void ct_transport_close(ct_transport *t);
 
 /* A server endpoint and n_clients client endpoints in this process, each for a thread of its own;
  * clients[] is the caller's array. Each is closed with ct_transport_close(). */
-CT_MUST_USE ct_status ct_transport_create_inproc(ct_transport **server, ct_transport **clients,
-                                                 size_t n_clients, ct_diag *diag);
+CT_MUST_USE ct_status ct_transport_open_inproc(ct_transport **server, ct_transport **clients,
+                                               size_t n_clients, ct_diag *diag);
 
 /* ---- TCP ---- */
 
 typedef struct ct_tcp_options {
-    size_t max_message_bytes; // larger frames break the protocol (default 1 GiB)
-    int connect_timeout_ms; // client: keep trying to reach the server for so long (default 10,000)
-    int accept_timeout_ms;  // server: all clients must be there within (default 60,000)
-    int hello_timeout_ms;   // a connection that does not say who it is by then is closed (default
-                            // 5,000)
-    int stall_timeout_ms;   // a peer that takes nothing of what is queued for so long is gone
-                            // (default 30,000); longer than a client computes between two calls
-    const void *greeting;   // borrowed for the call: client: sent with the hello; server: must be
-                            // equal, byte for byte, to
-    size_t greeting_bytes; //   each client's, or that client is refused (settings that must agree).
-                           //   At most 4,096 bytes.
+    // larger frames break the protocol (default 1 GiB)
+    size_t max_message_bytes;
+    // client: keep trying to reach the server for so long (default 10,000)
+    int connect_timeout_ms;
+    // server: all clients must be there within (default 60,000)
+    int accept_timeout_ms;
+    // a connection that does not say who it is by then is closed (default 5,000)
+    int hello_timeout_ms;
+    // a peer that takes nothing of what is queued for so long is gone (default 30,000); must be
+    // longer than a client computes between two calls
+    int stall_timeout_ms;
+    // What both sides must share (settings, a version), borrowed for the call: a client sends it
+    // with its hello, and a server refuses who sends another. At most 4,096 bytes; default none
+    const void *greeting;
+    size_t greeting_bytes;
 } ct_tcp_options;
 ct_tcp_options ct_tcp_options_default(void);
 

@@ -13,6 +13,7 @@
 #define PERMK_AES_OWNERSHIP_H
 
 #include <ctrain/status.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -26,6 +27,8 @@ typedef enum permk_rule {
 
 /* "rotation", "permutation". */
 const char *permk_rule_name(permk_rule rule);
+/* False, and *out untouched, for a name that is none of these. */
+CT_MUST_USE bool permk_rule_from_name(permk_rule *out, const char *name);
 
 /* The coordinates one client owns in one round. */
 typedef struct permk_block {

@@ -34,6 +34,8 @@ typedef enum permk_cipher {
 
 /* "aes-128-gcm", "aes-256-gcm", "aes-128-ctr", "none". */
 const char *permk_cipher_name(permk_cipher cipher);
+/* False, and *out untouched, for a name that is none of these. */
+CT_MUST_USE bool permk_cipher_from_name(permk_cipher *out, const char *name);
 /* Bytes a message is longer than its values: 16 for GCM, else 0. */
 size_t permk_cipher_tag_bytes(permk_cipher cipher);
 /* Whether the cipher protects anything at all: true for GCM only. */

@@ -25,6 +25,8 @@ typedef enum permk_method {
 } permk_method;
 /* "gd", "permk". */
 const char *permk_method_name(permk_method method);
+/* False, and *out untouched, for a name that is none of these. */
+CT_MUST_USE bool permk_method_from_name(permk_method *out, const char *name);
 
 /* How a run ended. */
 typedef enum permk_outcome {
@@ -79,7 +81,7 @@ typedef struct permk_train_options {
     const ct_stop_flag *stop; // borrowed, polled every round; may be NULL
     permk_round_fn *on_round; // called at the start and after every step; may be NULL
     void *on_round_context;   // handed to on_round
-    int timeout_ms; // client: the longest wait for the others in one round (default 60,000)
+    int round_timeout_ms; // client: the longest wait for the others in one round (default 60,000)
 } permk_train_options;
 permk_train_options permk_train_options_default(void);
 

@@ -27,13 +27,13 @@
  *
  * In a program:
  *
- *     ct_dataset_read_libsvm(&data, "a9a", NULL, &diag);
+ *     CT_TRY(ct_dataset_read_libsvm(&data, "a9a", NULL, diag));
  *     fednl_options opt = fednl_options_default();
  *     opt.clients = 142;
- *     fednl_solver_create(&solver, data, &opt, &diag);
- *     fednl_solver_run(solver, &result, &diag);
- *     fednl_solver_model(solver, &model);
- *     fednl_model_save(model, "a9a.model", &diag);
+ *     CT_TRY(fednl_solver_create(&solver, data, &opt, diag));
+ *     CT_TRY(fednl_solver_run(solver, &result, diag));
+ *     CT_TRY(fednl_solver_model(solver, &model));
+ *     CT_TRY(fednl_model_save(model, "a9a.model", diag));
  *
  * Several solvers may live in one process; one thread uses a solver at a time. */
 #ifndef UFEDNL_UFEDNL_H
@@ -160,8 +160,9 @@ CT_MUST_USE ct_status fednl_solver_create(fednl_solver **out, const ct_dataset *
 void fednl_solver_destroy(fednl_solver *solver);
 
 /* Iterate until one of the endings of fednl_outcome. A second call goes on where the first ended,
- * with max_rounds more. FEDNL_EFACTOR: the Hessian estimate is not positive definite (lambda = 0);
- * result is not filled. */
+ * with max_rounds more; the clients answer once more at the iterate it begins with, which is
+ * counted, and lets them learn. FEDNL_EFACTOR: the Hessian estimate is not positive definite
+ * (lambda = 0); result is not filled. */
 CT_MUST_USE ct_status fednl_solver_run(fednl_solver *solver, fednl_result *result, ct_diag *diag);
 
 /* The weights x (d): features in order, the intercept last. Borrowed until the next run or destroy.

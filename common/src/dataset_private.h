@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* What the files of the dataset module share: allocation, exact numbers, and the parser of LIBSVM
  * lines. Private to common. */
-#ifndef CTRAIN_DATASET_INTERNAL_H
-#define CTRAIN_DATASET_INTERNAL_H
+#ifndef CTRAIN_DATASET_PRIVATE_H
+#define CTRAIN_DATASET_PRIVATE_H
 
 #include <ctrain/dataset.h>
 
