@@ -67,6 +67,22 @@ static ct_status report_gone(uint32_t who, ct_diag *diag)
     return ct_fail(diag, CT_ECLOSED, "client %u is gone or silent (says the server)", who);
 }
 
+/* Where nobody was heard it is no single client's fault: the run may not have begun. */
+static ct_status report_silence(const party *p, ct_diag *diag)
+{
+    uint32_t missing = 0;
+    for (uint32_t i = 0; i < p->trainer.n; i++)
+        missing += i != p->id && !p->here[i];
+    unsigned long long round = p->result.rounds;
+    if (missing > 1 && missing == p->trainer.n - 1)
+        return ct_fail(diag, CT_ETIMEOUT,
+                       "round %llu: nothing from any of the other %u clients in time (do all of "
+                       "them run?)",
+                       round, missing);
+    return ct_fail(diag, CT_ETIMEOUT, "round %llu: nothing from client %u in time", round,
+                   first_missing(p));
+}
+
 /* The next frame of another client; what the server itself says ends the run. */
 static ct_status next_frame(party *p, ct_message *message, double deadline_s, ct_diag *diag)
 {
@@ -80,8 +96,7 @@ static ct_status next_frame(party *p, ct_message *message, double deadline_s, ct
             if (interrupted(p))
                 return ct_fail(diag, CT_EINTERRUPTED, "stopped while waiting for client %u",
                                first_missing(p));
-            return ct_fail(diag, CT_ETIMEOUT, "round %llu: nothing from client %u in time",
-                           (unsigned long long)p->result.rounds, first_missing(p));
+            return report_silence(p, diag);
         }
         status = ct_transport_receive(p->transport, message, POLL_MS, diag);
     }

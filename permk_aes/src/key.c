@@ -140,7 +140,8 @@ ct_status permk_key_write(const permk_key *key, const char *path, ct_diag *diag)
         OPENSSL_cleanse(text, sizeof text);
         return errno == EEXIST
                    ? ct_fail(diag, PERMK_EKEY, "%s: exists; a key file is never overwritten", path)
-                   : ct_fail(diag, CT_EIO, "%s: %s", path, strerror(errno));
+                   : ct_fail(diag, errno == ENOENT ? CT_ENOTFOUND : CT_EIO, "%s: %s", path,
+                             strerror(errno));
     }
     status = write_all(fd, text, KEY_FILE_BYTES);
     int error = errno;

@@ -175,8 +175,9 @@ ct_status permk__quadratic_generate(permk__quadratic *q, const permk_quadratic_o
     size_t parts = opt->homogeneous ? 1 : opt->clients, rows = 0, entries = 0, bytes = 0;
     if (!ct_mul_size(&rows, parts, opt->samples) || !ct_mul_size(&entries, rows, opt->dimension) ||
         !ct_mul_size(&bytes, entries, sizeof *q->a))
-        return ct_fail(diag, CT_ENOMEM, "quadratic: %zu x %zu entries do not fit in memory", rows,
-                       opt->dimension);
+        return ct_fail(diag, CT_ENOMEM,
+                       "quadratic: %zu x %zu samples of %zu coordinates do not fit in memory",
+                       parts, opt->samples, opt->dimension);
     q->a = malloc(bytes);
     q->b = malloc(rows * sizeof *q->b);
     q->residual = malloc(rows * sizeof *q->residual);

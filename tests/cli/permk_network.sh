@@ -139,6 +139,16 @@ ends alone $server 143
 kill -CONT "${pid[0]}"
 ends alone0 "${pid[0]}" 143
 
+# a client that hears nobody blames nobody
+serve early
+for i in 0 1; do join early $i --round-timeout 0.5; done
+for i in 0 1; do
+  ends early$i "${pid[$i]}" 1
+  says early$i.err "nothing from any of the other 3 clients in time"
+done
+kill -TERM $server
+ends early $server 143
+
 # nobody comes: the server names who is missing; its port is taken meanwhile
 serve lonely --accept-timeout 1.5
 "$cli" server --clients 4 --port "$port" >taken.out 2>taken.err

@@ -105,6 +105,11 @@ before=$(sha256sum <"$work/k")
 bad "never overwritten" keygen "$work/k"
 [ "$(sha256sum <"$work/k")" = "$before" ] || fail "the key file was changed"
 exits 2 keygen
+bad "no/such/folder" keygen "$work/no/such/folder/k"
+
+# sizes whose product is beyond the numbers: refused, and told as they were given
+exits 1 simulate --clients 4 --dim 60 --samples 4611686018427387916
+grep -qF "4 x 4611686018427387916 samples" "$work/err" || fail "samples: $(cat "$work/err")"
 
 [ $failures = 0 ] && echo ok
 [ $failures = 0 ]

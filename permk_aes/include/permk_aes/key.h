@@ -30,7 +30,7 @@ void permk_key_destroy(permk_key *key);
 const char *permk_key_id(const permk_key *key);
 
 /* Write the key to a new file of mode 0600. PERMK_EKEY: the file exists; it is never overwritten.
- * CT_EIO. diag: "path: reason". */
+ * CT_ENOTFOUND (no such folder), CT_EIO. diag: "path: reason". */
 CT_MUST_USE ct_status permk_key_write(const permk_key *key, const char *path, ct_diag *diag);
 /* Read a key file. CT_ENOTFOUND: no such file. CT_EIO. PERMK_EKEY: others than its owner may read
  * or write it, it is no regular file, or its text is not exactly as written (short, altered,
