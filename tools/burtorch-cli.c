@@ -463,8 +463,6 @@ static int run_train(void *settings, const cli_command *command)
     training t = {.s = settings};
     ct_diag diag;
     ct_diag_clear(&diag);
-    if (!t.s->text)
-        return cli_usage("--text FILE is missing");
     const ct_status status = train(&t, command, &diag);
     training_clear(&t);
     return status == CT_OK ? cli_exit_code(CLI_EXIT_OK) : cli_fail(status, &diag);
@@ -481,7 +479,7 @@ static const cli_option train_options[] = {
      .help = "Numbers that a character becomes.", .group = "Model"},
     {.name = "hidden", .type = CLI_COUNT, TRAIN(hidden), .preset = "96", .value = "N", .min = 1, .max = 65536,
      .help = "Units of the tanh layer.", .group = "Model"},
-    {.name = "text", .type = CLI_PATH, TRAIN(text), .value = "FILE",
+    {.name = "text", .type = CLI_PATH, TRAIN(text), .value = "FILE", .required = true,
      .help = "The text to learn; any bytes.", .group = "Data"},
     {.name = "unit", .type = CLI_CHOICE, TRAIN(unit), .preset = "line", .choices = "line|running", .value = "UNIT",
      .help = "line: every line is a text of its own (names); running: one long text.", .group = "Data"},

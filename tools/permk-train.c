@@ -28,7 +28,7 @@ typedef struct train_settings {
     const char *report, *jsonl, *csv, *model_out;
     bool json, quiet;
     // client only
-    double id;
+    size_t id;
     const char *key, *host;
     size_t port;
     double round_timeout_s, connect_timeout_s;
@@ -322,6 +322,10 @@ static int run_training(void *settings, const cli_command *command, const char *
 {
     training t = {.settings = settings, .program = program};
     ct_diag diag = {0};
+    if (strcmp(t.settings->method, permk_method_name(PERMK_METHOD_GD)) == 0 &&
+        (cli_given("rule") || cli_given("seed") || cli_given("secret-ownership")))
+        return cli_usage("--rule, --seed and --secret-ownership are of --method permk: gd sends "
+                         "whole gradients");
     forbid_core_files();
     ct_status status = open_outputs(&t, command, &diag);
     if (status == CT_OK)
@@ -390,12 +394,8 @@ static ct_status take_part(training *t, ct_diag *diag)
 static int run_client(void *settings, const cli_command *command)
 {
     const train_settings *s = settings;
-    if (isnan(s->id))
-        return cli_usage("--id is missing: which of the clients 0 to %zu is this?", s->clients - 1);
-    if (s->id != floor(s->id) || s->id >= (double)s->clients)
-        return cli_usage("--id: %g is none of the clients 0 to %zu", s->id, s->clients - 1);
-    if (s->port == 0)
-        return cli_usage("--port is missing: where does the server listen?");
+    if (s->id >= s->clients)
+        return cli_usage("--id: %zu is none of the clients 0 to %zu", s->id, s->clients - 1);
     if (s->key == NULL && strcmp(s->cipher, permk_cipher_name(PERMK_PLAINTEXT)) != 0)
         return cli_usage("--key is missing: the group's key file (make one with permk-train "
                          "keygen)");
@@ -490,8 +490,6 @@ static int run_server(void *settings, const cli_command *command)
     permk_server_result result = {0};
     ct_diag diag = {0};
     (void)cli_stop_flag();
-    if (s->clients == 0)
-        return cli_usage("--clients is missing: how many clients will come?");
     ct_status status = ct_tcp_listener_open(&listener, s->host, (uint16_t)s->port, &diag);
     if (status == CT_OK)
         status = serve(s, listener, &transport, &result, &diag);
@@ -598,8 +596,8 @@ static int run_keygen(void *settings, const cli_command *command)
 static const cli_option simulate_options[] = {TRAIN_OPTIONS};
 
 static const cli_option client_options[] = {
-    {.name = "id", .type = CLI_REAL, .offset = IN_TRAIN(id), .value = "I", .max = 1e6,
-     .help = "Which client this is, 0 to n - 1; client 0 evaluates and ends the run. Required.",
+    {.name = "id", .type = CLI_COUNT, .offset = IN_TRAIN(id), .value = "I", .required = true,
+     .help = "Which client this is, 0 to n - 1; client 0 evaluates and ends the run.",
      .group = "Connection"},
     {.name = "key", .type = CLI_PATH, .offset = IN_TRAIN(key), .value = "FILE",
      .help = "The group's key file (permk-train keygen). Required unless --cipher none.",
@@ -607,7 +605,7 @@ static const cli_option client_options[] = {
     {.name = "host", .type = CLI_TEXT, .offset = IN_TRAIN(host), .value = "HOST",
      .preset = "127.0.0.1", .help = "The server's address.", .group = "Connection"},
     {.name = "port", .type = CLI_COUNT, .offset = IN_TRAIN(port), .value = "P", .min = 1,
-     .max = 65535, .help = "The server's port. Required.", .group = "Connection"},
+     .max = 65535, .required = true, .help = "The server's port.", .group = "Connection"},
     {.name = "round-timeout", .type = CLI_REAL, .offset = IN_TRAIN(round_timeout_s), .value = "SECONDS",
      .preset = "60", .max = 86400, .open_min = true,
      .help = "Longest wait for the others in one round.", .group = "Connection"},
@@ -618,7 +616,7 @@ static const cli_option client_options[] = {
 
 static const cli_option server_options[] = {
     {.name = "clients", .type = CLI_COUNT, .offset = IN_SERVER(clients), .value = "N",
-     .help = "Number of clients to wait for. Required.", .min = 1, .max = 1e6},
+     .help = "Number of clients to wait for.", .required = true, .min = 1, .max = 1e6},
     {.name = "host", .type = CLI_TEXT, .offset = IN_SERVER(host), .value = "HOST",
      .preset = "127.0.0.1", .help = "Address to listen on."},
     {.name = "port", .type = CLI_COUNT, .offset = IN_SERVER(port), .value = "P", .preset = "0",

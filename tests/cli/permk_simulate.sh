@@ -81,6 +81,7 @@ if [ -c /dev/full ]; then
   [ -s "$work/full" ] || fail "--jsonl /dev/full: no model"
 fi
 
+bad "are of --method permk" simulate --method gd --rule permutation
 bad "--clients" simulate --clients 0
 bad "--dim" simulate --dim 0
 bad "--cipher" simulate --cipher rot13

@@ -127,7 +127,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     silence();
     memset(&s, 0, sizeof s);
-    cli__current = (cli__context){&program, &command};
+    cli__current = (cli__context){.program = &program, .command = &command};
     if (cli__parse(&command, argc, argv, &s, rest) == CLI__RUN)
         check(&s);
     free(text);

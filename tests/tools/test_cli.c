@@ -173,16 +173,58 @@ static void test_bad_preset(void **state)
                                "1000)\n");
 }
 
+static int tell_given(void *settings, const cli_command *command)
+{
+    (void)settings;
+    (void)command;
+    printf("%d %d\n", cli_given("clients"), cli_given("unheard-of"));
+    return CLI_EXIT_OK;
+}
+
+static int run_required(void *context)
+{
+    cli_option options[] = {fixture_options[0], fixture_options[1]};
+    cli_command command = {.name = "run",
+                           .summary = "Run.",
+                           .options = options,
+                           .n_options = 2,
+                           .settings_size = sizeof(fixture_settings),
+                           .run = tell_given};
+    cli_program program = {.name = "prog", .summary = "", .commands = &command, .n_commands = 1};
+    words *w = context;
+    options[1].required = true;
+    return cli_main(&program, w->n, w->items);
+}
+
+static outcome run_required_words(const char *first, const char *second)
+{
+    char *items[] = {(char *)(uintptr_t) "prog", (char *)(uintptr_t) "run",
+                     (char *)(uintptr_t)first, (char *)(uintptr_t)second};
+    return run_child(run_required, &(words){second != NULL ? 4 : first != NULL ? 3 : 2, items});
+}
+
+static void test_required_and_given(void **state)
+{
+    (void)state;
+    outcome r = run_required_words(NULL, NULL);
+    assert_int_equal(r.code, CLI_EXIT_USAGE);
+    assert_string_equal(r.err, "prog run: --lambda X is missing: Weight of the L2 term ‖x‖²\n");
+    assert_int_equal(run_required_words("--clients=3", NULL).code, CLI_EXIT_USAGE);
+    ct_assert_contains(run_required_words("--help", NULL).out, "Required.");
+    assert_string_equal(run_required_words("--lambda=1", NULL).out, "0 0\n");
+    assert_string_equal(run_required_words("--lambda=1", "--clients=142").out, "1 0\n");
+}
+
 static int exit_of(void *context)
 {
     ct_diag diag = {"data.txt:3: bad\nline"};
-    cli__current = (cli__context){&fixture_program, &fixture_commands[0]};
+    cli__current = (cli__context){.program = &fixture_program, .command = &fixture_commands[0]};
     return cli_fail(*(const ct_status *)context, &diag);
 }
 
 static int exit_without_diag(void *context)
 {
-    cli__current = (cli__context){&fixture_program, NULL};
+    cli__current = (cli__context){.program = &fixture_program, .command = NULL};
     return cli_fail(*(const ct_status *)context, NULL);
 }
 
@@ -224,6 +266,7 @@ int main(void)
         cmocka_unit_test(test_long_words_are_cut),
         cmocka_unit_test(test_no_arguments),
         cmocka_unit_test(test_bad_preset),
+        cmocka_unit_test(test_required_and_given),
         cmocka_unit_test(test_exit_codes),
         cmocka_unit_test(test_echo),
     };

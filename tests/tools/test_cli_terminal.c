@@ -130,7 +130,7 @@ static int draw(void *context)
         sleep_ms(2);
     } while (ct_time_s() < end);
     if (d->fail) {
-        cli__current = (cli__context){&fixture_program, NULL};
+        cli__current = (cli__context){.program = &fixture_program, .command = NULL};
         return cli_usage("sorry");
     }
     cli_progress_end();

@@ -50,6 +50,7 @@ typedef struct cli_option {
     double min, max;     // both 0: no bounds; INFINITY (or max below min): none on that side
     bool open_min;       // min itself is not allowed; with both 0: above 0
     bool negatable;      // a flag that also has --no-NAME
+    bool required;       // leaving it out is an error
     const char *choices; // CLI_CHOICE
     const char *group;   // heading in help; NULL: "Options"
 } cli_option;
@@ -101,6 +102,9 @@ int cli_main(const cli_program *program, int argc, char **argv);
 int cli_fail(ct_status status, const ct_diag *diag);
 /* The same for a mistake in the command line: exit code 2. */
 int cli_usage(const char *format, ...) CT_PRINTF(1, 2);
+
+/* Whether the option stood on the command line, as opposed to having its preset. */
+bool cli_given(const char *option);
 
 /* Every setting of the command as a SETTING of the report, in the table's order, then the operands;
  * keys are the names in lower case with "_" for "-" ("max_rounds", "file"). Secrets are paths,

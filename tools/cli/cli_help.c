@@ -43,6 +43,8 @@ void cli__option_help(char out[CLI__HELP_SIZE], const cli_option *option)
     size_t length = strlen(option->help);
     bool ended = length > 0 && strchr(".?!", option->help[length - 1]) != NULL;
     snprintf(out, CLI__HELP_SIZE, "%s%s", option->help, ended ? "" : ".");
+    if (option->required)
+        append(out, CLI__HELP_SIZE, " Required.");
     if (option->type == CLI_CHOICE && strchr(option->choices, '|') != NULL)
         append_choices(out, option->choices);
     else if (cli__range_text(range, option))

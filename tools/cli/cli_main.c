@@ -135,7 +135,7 @@ static int dispatch(const cli_program *program, int argc, char **argv)
 
 int cli_main(const cli_program *program, int argc, char **argv)
 {
-    cli__current = (cli__context){program, NULL};
+    cli__current = (cli__context){.program = program, .command = NULL};
     int code = dispatch(program, argc, argv);
     cli_progress_end();
     errno = 0;

@@ -4,6 +4,7 @@
  * the parsing. */
 #include "cli/cli_private.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -75,6 +76,30 @@ static cli__outcome unknown_option(const cli_command *command, const char *word)
     return CLI__BAD;
 }
 
+/* Options of a command are counted in the bits of one word. */
+static uint64_t bit_of(const cli_command *command, const cli_option *option)
+{
+    return (uint64_t)1 << (option - command->options);
+}
+
+bool cli_given(const char *option)
+{
+    const cli_option *found = find_option(cli__current.command, option, strlen(option));
+    return found != NULL && (cli__current.given & bit_of(cli__current.command, found)) != 0;
+}
+
+static bool has_required(const cli_command *command)
+{
+    for (size_t i = 0; i < command->n_options; i++) {
+        const cli_option *option = &command->options[i];
+        if (option->required && !cli_given(option->name)) {
+            cli_usage("--%s %s is missing: %s", option->name, option->value, option->help);
+            return false;
+        }
+    }
+    return true;
+}
+
 /* A flag, its negation, or not a flag at all. */
 static bool store_flag(parser *p, const char *name, size_t length)
 {
@@ -89,6 +114,7 @@ static bool store_flag(parser *p, const char *name, size_t length)
     if (option == NULL || option->type != CLI_FLAG)
         return false;
     *(bool *)((char *)p->settings + option->offset) = on;
+    cli__current.given |= bit_of(p->command, option);
     return true;
 }
 
@@ -121,6 +147,7 @@ static cli__outcome parse_option(parser *p, const char *word, const char *next, 
         return CLI__BAD;
     }
     char why[CLI__WHY_SIZE];
+    cli__current.given |= bit_of(p->command, option);
     if (cli__store_value(option, value, p->settings, why))
         return CLI__RUN;
     cli_usage("--%s: %s", option->name, why);
@@ -163,6 +190,7 @@ cli__outcome cli__parse(const cli_command *command, int argc, char **argv, void 
 {
     parser p = {command, settings, rest, 0};
     bool options_ended = false;
+    assert(command->n_options <= 64);
     if (!store_presets(command, settings))
         return CLI__BAD;
     for (int i = 0; i < argc; i++) {
@@ -180,5 +208,5 @@ cli__outcome cli__parse(const cli_command *command, int argc, char **argv, void 
             p.rest[p.n_rest++] = word;
         }
     }
-    return store_operands(&p);
+    return has_required(command) ? store_operands(&p) : CLI__BAD;
 }

@@ -11,6 +11,7 @@
 typedef struct cli__context {
     const cli_program *program;
     const cli_command *command;
+    uint64_t given; // bit i: option i of the command stood on the command line
 } cli__context;
 extern cli__context cli__current;
 
