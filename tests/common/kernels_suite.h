@@ -428,6 +428,9 @@ static void FN(test_gemm)(void **state)
             for (size_t m = 1; m <= 9; m++) // every tile
                 for (size_t n = 1; n <= 50; n += n < 20 ? 1 : 3)
                     FN(check_gemm)(k, ta, tb, m, n, (m * n) % 7, accumulate, n % 3);
+            for (size_t m = 1; m <= 13; m += 4) // few rows or columns, in rows without gaps
+                for (size_t n = 1; n <= 13; n++)
+                    FN(check_gemm)(k, ta, tb, m, n, 133, accumulate, 0);
             for (int i = 0; i < 60; i++) // every size with every other, by and by
                 FN(check_gemm)
             (k, ta, tb, sizes[next_random() % SIZES], sizes[next_random() % SIZES],

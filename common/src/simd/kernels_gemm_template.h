@@ -305,7 +305,7 @@ static enum way FN(choose)(int ta, int tb, size_t m, size_t n, size_t k)
     // What lies across k must be copied, and only one of them.
     bool copy = ta || !tb;
     bool possible = !copy || (!ta && n <= W) || (tb && m <= W);
-    cost = WHOLE * (m * n * (vk + 4) + (copy ? (ta ? m : n) * k : 0));
+    cost = WHOLE * (m * n * (vk + 3) + (copy ? (ta ? m : n) * k + 48 : 0));
     return possible && cost < best ? DOTS : way;
 }
 
