@@ -242,6 +242,12 @@ static void FN(test_reads_nothing_outside)(void **state)
             k->gemm(0, 1, 1, 7, rows, x, rows, end - 7 * rows, rows, 0, out, 7);
             k->gemm(1, 0, 7, 1, rows, end - 7 * rows, 7, x, 1, 0, out, 1);
             k->gemm(0, 1, 7, 7, rows, end - 7 * rows, rows, first, rows, 0, out, 7);
+            for (size_t few = 1, depth = length / 3; few <= 9; few++) {
+                const T *b = end - few * depth;
+                k->gemm(0, 0, 9, few, depth, first, depth, b, few, 0, out, few);
+                k->gemm(0, 1, 2, few, depth, first, depth, b, depth, 0, out, few);
+                k->gemm(1, 1, 2, few, depth, first, 2, b, depth, 0, out, few);
+            }
         }
     }
     munmap(map, 3 * page);
