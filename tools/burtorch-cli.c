@@ -205,6 +205,7 @@ typedef struct training {
     size_t loss_steps;
     double last_train, last_validation;
     uint32_t step;        // done
+    bool diverged;        // the loss was no number in the step after
     ct_status row_status; // of the first row of the report that failed
     char *samples;        // (sample, SAMPLE_BYTES + 1)
     size_t *lengths;
@@ -323,6 +324,17 @@ static void show_progress(const training *t)
                  mean, t->last_validation, cli_seconds_text(seconds, ct_time_s() - t->start_s));
 }
 
+/* A training loss of ten times that of the untrained model does not come back. */
+static ct_status check_loss(const training *t, double first, ct_diag *diag)
+{
+    if (!(t->last_train > 10.0 * first))
+        return CT_OK;
+    return ct_fail(diag, CT_ENUMERIC,
+                   "diverged: the loss grew from %.3g to %.3g in %u steps; "
+                   "a smaller --lr may help",
+                   first, t->last_train, t->step);
+}
+
 static ct_status train_steps(training *t, ct_diag *diag)
 {
     const ct_stop_flag *stop = cli_stop_flag();
@@ -330,6 +342,7 @@ static ct_status train_steps(training *t, ct_diag *diag)
     const size_t every = t->s->eval_every ? t->s->eval_every : twentieth;
     t->start_s = ct_time_s();
     add_row(t);
+    const double first = log((double)t->text->vocabulary.size); // the untrained model's loss
     while (t->step < t->s->steps && !atomic_load(stop)) {
         double loss;
         CT_TRY(bt_char_mlp_step(t->model, t->text->train, t->text->n_train, t->s->seed, t->step,
@@ -337,8 +350,10 @@ static ct_status train_steps(training *t, ct_diag *diag)
         t->step++;
         t->loss_sum += loss;
         t->loss_steps++;
-        if (t->step % every == 0 || t->step == t->s->steps)
+        if (t->step % every == 0 || t->step == t->s->steps) {
             add_row(t);
+            CT_TRY(check_loss(t, first, diag));
+        }
         if (t->step % 16 == 0)
             show_progress(t);
     }
@@ -383,7 +398,9 @@ static ct_status report_results(training *t, ct_diag *diag)
 {
     ct_report *r = t->report;
     ct_report_string(r, CT_REPORT_RESULT, "status",
-                     t->step < t->s->steps ? "interrupted" : "completed");
+                     t->diverged             ? "diverged"
+                     : t->step < t->s->steps ? "interrupted"
+                                             : "completed");
     ct_report_integer(r, CT_REPORT_RESULT, "steps", t->step);
     ct_report_number(r, CT_REPORT_RESULT, "train_loss", t->last_train);
     ct_report_number(r, CT_REPORT_RESULT, "validation_loss", t->last_validation);
@@ -397,7 +414,7 @@ static ct_status report_results(training *t, ct_diag *diag)
     ct_report_integer(r, CT_REPORT_RESULT, "model_bytes", (int64_t)bt_char_mlp_bytes(t->model));
     ct_report_integer(r, CT_REPORT_RESULT, "peak_memory_bytes", (int64_t)ct_peak_memory_bytes());
     ct_report_string(r, CT_REPORT_RESULT, "simd", ct_kernels_get()->name);
-    return t->s->sample ? report_samples(t, diag) : CT_OK;
+    return t->samples ? report_samples(t, diag) : CT_OK;
 }
 
 static void print_samples(const char *samples, const size_t *lengths, size_t n, size_t max_bytes)
@@ -427,13 +444,15 @@ static void print_training(const training *t, double seconds)
     print_samples(t->samples, t->lengths, t->s->sample, SAMPLE_BYTES);
 }
 
-/* What was trained is written also after an interruption. */
+/* What was trained is written also after an interruption; of a run that diverged only the reports
+ * are. */
 static ct_status write_results(training *t, ct_diag *diag)
 {
     const double seconds = ct_time_s() - t->start_s;
-    CT_TRY(draw_samples(t, diag));
+    if (!t->diverged)
+        CT_TRY(draw_samples(t, diag));
     CT_TRY(report_results(t, diag));
-    if (t->s->model_out)
+    if (t->s->model_out && !t->diverged)
         CT_TRY(bt_char_mlp_save(t->model, t->s->model_out, diag));
     CT_TRY(ct_report_finish(t->report, diag));
     CT_TRY(t->row_status);
@@ -442,7 +461,7 @@ static ct_status write_results(training *t, ct_diag *diag)
         return ct_fail(diag, CT_ENOMEM, "out of memory");
     if (t->s->json)
         puts(json);
-    else if (!t->s->quiet)
+    else if (!t->s->quiet && !t->diverged)
         print_training(t, seconds);
     return CT_OK;
 }
@@ -453,8 +472,13 @@ static ct_status train(training *t, const cli_command *command, ct_diag *diag)
     CT_TRY(create_model(t, diag));
     CT_TRY(open_outputs(t, command, diag));
     cli_progress_begin(t->s->quiet);
-    const ct_status status = train_steps(t, diag);
+    ct_status status = train_steps(t, diag);
     cli_progress_end();
+    if (status == CT_ENUMERIC) {
+        t->diverged = true;
+        (void)cli_fail(status, diag);
+        status = CT_OK;
+    }
     return status == CT_OK ? write_results(t, diag) : status;
 }
 
@@ -464,8 +488,11 @@ static int run_train(void *settings, const cli_command *command)
     ct_diag diag;
     ct_diag_clear(&diag);
     const ct_status status = train(&t, command, &diag);
+    const bool diverged = t.diverged;
     training_clear(&t);
-    return status == CT_OK ? cli_exit_code(CLI_EXIT_OK) : cli_fail(status, &diag);
+    if (status != CT_OK)
+        return cli_fail(status, &diag);
+    return diverged ? CLI_EXIT_NO_TOLERANCE : cli_exit_code(CLI_EXIT_OK);
 }
 
 #define TRAIN(member) .offset = offsetof(train_settings, member)

@@ -21,7 +21,24 @@
 
 static ct_status fail_errno(ct_diag *diag, const char *path, int error)
 {
-    ct_status status = error == ENOENT ? CT_ENOTFOUND : error == ENOMEM ? CT_ENOMEM : CT_EIO;
+    ct_status status = CT_EIO;
+    switch (error) {
+    case ENOENT:
+        status = CT_ENOTFOUND;
+        break;
+    case EACCES: // the wrong path was given
+    case EISDIR:
+    case ENOTDIR:
+    case ELOOP:
+    case ENAMETOOLONG:
+        status = CT_EINVALID;
+        break;
+    case ENOMEM:
+        status = CT_ENOMEM;
+        break;
+    default:
+        break;
+    }
     return ct_fail(diag, status, "%s: %s", path, strerror(error));
 }
 

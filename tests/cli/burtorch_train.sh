@@ -69,6 +69,11 @@ code=$?
 grep -q '"status":"interrupted"' i.json || fail "SIGINT: $(head -c 300 i.json)"
 "$cli" sample --count 1 i.safetensors >/dev/null || fail "SIGINT: no usable model"
 
+# Divergence: exit code 3, the reports say so, no model is written.
+"$cli" train --text "$names" --steps 300 --lr 1e6 --json --report d.html --model-out d.safetensors >d.json 2>err
+[ $? = 3 ] && grep -q '"status":"diverged"' d.json && grep -q "smaller --lr" err || fail "divergence: $(cat err d.json)"
+[ -s d.html ] && [ ! -e d.safetensors ] || fail "divergence: the files"
+
 if [ -c /dev/full ]; then
   "$cli" train --text "$names" --steps 20 --jsonl /dev/full --model-out f.safetensors >out 2>err
   [ $? = 1 ] && [ ! -s out ] && grep -qF "/dev/full: No space left" err || fail "--jsonl /dev/full: $(cat out err)"

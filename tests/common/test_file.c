@@ -256,7 +256,7 @@ static void test_read_failures(void **state)
     ct_diag diag;
     ct_file_view view;
     char *folder = new_folder("unreadable");
-    ct_assert_status(ct_file_view_open(&view, folder, &diag), CT_EIO, &diag);
+    ct_assert_status(ct_file_view_open(&view, folder, &diag), CT_EINVALID, &diag);
     ct_assert_contains(diag.text, folder);
     ct_assert_contains(diag.text, ": Is a directory");
     char *missing = in_folder(folder, "missing");
@@ -479,7 +479,7 @@ static void test_symbolic_links(void **state)
     write_file(far_link, "made a third time");
     assert_file_is(target, "made a third time");
     assert_int_equal(symlink("loop", loop), 0);
-    assert_open_fails(loop, CT_EIO, "Too many levels of symbolic links");
+    assert_open_fails(loop, CT_EINVALID, "Too many levels of symbolic links");
     free(loop);
     free(far_link);
     free(near_link);
@@ -494,7 +494,7 @@ static void test_open_failures(void **state)
     char *folder = new_folder("open");
     char *missing = in_folder(folder, "missing/file");
     char *path = in_folder(folder, "file");
-    assert_open_fails(folder, CT_EIO, ": Is a directory");
+    assert_open_fails(folder, CT_EINVALID, ": Is a directory");
     assert_open_fails(missing, CT_ENOTFOUND, ": No such file or directory");
     assert_open_fails("", CT_ENOTFOUND, ": No such file or directory");
     missing[strlen(missing) - strlen("file")] = '\0'; // "…/missing/"
@@ -526,14 +526,14 @@ static void test_permissions(void **state)
     assert_int_equal(chmod(path, 0444), 0);
     assert_int_equal(chmod(folder, 0777), 0);
     bool was_root = become_ordinary();
-    assert_open_fails(path, CT_EIO, ": Permission denied"); // although the folder would allow it
+    assert_open_fails(path, CT_EINVALID, ": Permission denied"); // although the folder would allow it
     if (was_root)
         assert_int_equal(seteuid(0), 0);
     assert_int_equal(chmod(folder, 0555), 0);
     assert_int_equal(chmod(path, 0666), 0);
     was_root = become_ordinary();
-    assert_open_fails(path, CT_EIO, ": Permission denied");
-    assert_open_fails(another, CT_EIO, ": Permission denied");
+    assert_open_fails(path, CT_EINVALID, ": Permission denied");
+    assert_open_fails(another, CT_EINVALID, ": Permission denied");
     if (was_root)
         assert_int_equal(seteuid(0), 0);
     assert_int_equal(chmod(folder, 0755), 0);

@@ -142,17 +142,23 @@ ct_status fednl_solver_run(fednl_solver *solver, fednl_result *result, ct_diag *
     double deadline_s = s->opt.time_limit_s > 0.0 ? ct_time_s() + s->opt.time_limit_s : INFINITY;
     fednl_outcome outcome;
     for (;;) {
-        evaluate(s);
-        report_round(s);
+        if (!s->evaluated) {
+            evaluate(s);
+            report_round(s);
+            s->evaluated = true;
+        }
         if (ended(s, last_round, deadline_s, &outcome))
             break;
         double begin = ct_time_s();
         CT_TRY(fednl__master_step(&s->master, diag));
         s->solve_s += ct_time_s() - begin;
         s->rounds++;
+        s->evaluated = false;
     }
-    if (outcome == FEDNL_DIVERGED)
+    if (outcome == FEDNL_DIVERGED) {
         memcpy(s->master.x, s->best_x, s->dimension * sizeof *s->best_x);
+        s->evaluated = false;
+    }
     fill_result(s, outcome, result);
     return CT_OK;
 }

@@ -28,6 +28,7 @@ struct fednl_solver {
     double best_norm; // infinity before the first round
     double first_f;   // f(x^0)
     size_t rounds;    // steps taken
+    bool evaluated;   // the server holds f and g of x, and has heard the clients at x
     double created_s, setup_s;
     fednl_traffic traffic;
     double aggregate_s, solve_s;

@@ -20,7 +20,8 @@ typedef struct ct_file_view {
     bool mapped;
 } ct_file_view;
 
-/* Open path. CT_ENOTFOUND, CT_EIO, CT_ENOMEM with "path: reason" in diag; a folder is an error. */
+/* Open path. "path: reason" in diag with CT_ENOTFOUND; CT_EINVALID: a folder, no permission, no
+ * usable path; CT_EIO; CT_ENOMEM. */
 CT_MUST_USE ct_status ct_file_view_open(ct_file_view *view, const char *path, ct_diag *diag);
 void ct_file_view_close(ct_file_view *view);
 
@@ -32,7 +33,8 @@ void ct_file_view_close(ct_file_view *view);
  * names of open descriptors (/dev/stdout, /dev/fd/3), are written in place. */
 typedef struct ct_file_writer ct_file_writer;
 
-/* path is copied. CT_ENOTFOUND (no such folder), CT_EIO, CT_ENOMEM with "path: reason" in diag;
+/* path is copied. CT_ENOTFOUND (no such folder), CT_EINVALID (a folder, no permission), CT_EIO,
+ * CT_ENOMEM with "path: reason" in diag;
  * *out is NULL. */
 CT_MUST_USE ct_status ct_file_writer_open(ct_file_writer **out, const char *path, ct_diag *diag);
 void ct_file_writer_write(ct_file_writer *writer, const void *data, size_t size_bytes);

@@ -22,7 +22,8 @@ CT_MUST_USE ct_status ct_report_create(ct_report **out, const char *title, const
 void ct_report_destroy(ct_report *report);
 
 /* Where to write (copied; NULL: not). Opened here, before the first row, so that a path that cannot
- * be written fails before the work begins: CT_EIO or CT_ENOTFOUND, with the path in diag. */
+ * be written fails before the work begins: CT_EIO, CT_EINVALID or CT_ENOTFOUND (as ctrain/file.h),
+ * with the path in diag. */
 CT_MUST_USE ct_status ct_report_open_jsonl(ct_report *report, const char *path, ct_diag *diag);
 CT_MUST_USE ct_status ct_report_open_csv(ct_report *report, const char *path, ct_diag *diag);
 CT_MUST_USE ct_status ct_report_open_html(ct_report *report, const char *path, ct_diag *diag);

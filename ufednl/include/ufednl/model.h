@@ -30,7 +30,7 @@ void fednl_model_destroy(fednl_model *model);
 size_t fednl_model_weights(const fednl_model *model);
 
 /* Write the model as LIBLINEAR text (solver_type L2R_LR), whole or not at all. CT_EINVALID: a
- * weight that is not finite. CT_EIO, CT_ENOTFOUND: diag says "path: reason". */
+ * weight that is not finite. Errors of the file as in ctrain/file.h. */
 CT_MUST_USE ct_status fednl_model_save(const fednl_model *model, const char *path, ct_diag *diag);
 
 /* Read LIBLINEAR text; *out is NULL on failure. FEDNL_EMODEL with "path:line: reason": not a model,

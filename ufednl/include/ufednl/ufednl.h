@@ -160,9 +160,8 @@ CT_MUST_USE ct_status fednl_solver_create(fednl_solver **out, const ct_dataset *
 void fednl_solver_destroy(fednl_solver *solver);
 
 /* Iterate until one of the endings of fednl_outcome. A second call goes on where the first ended,
- * with max_rounds more; the clients answer once more at the iterate it begins with, which is
- * counted, and lets them learn. FEDNL_EFACTOR: the Hessian estimate is not positive definite
- * (lambda = 0); result is not filled. */
+ * with max_rounds more, as if it had not ended. FEDNL_EFACTOR: the Hessian estimate is not positive
+ * definite (lambda = 0); result is not filled. */
 CT_MUST_USE ct_status fednl_solver_run(fednl_solver *solver, fednl_result *result, ct_diag *diag);
 
 /* The weights x (d): features in order, the intercept last. Borrowed until the next run or destroy.
