@@ -19,7 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static ct_status fail_errno(ct_diag *diag, const char *path, int error)
+ct_status ct_file_fail(ct_diag *diag, const char *path, int error)
 {
     ct_status status = CT_EIO;
     switch (error) {
@@ -95,10 +95,10 @@ ct_status ct_file_view_open(ct_file_view *view, const char *path, ct_diag *diag)
     *view = (ct_file_view){0};
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return fail_errno(diag, path, errno);
+        return ct_file_fail(diag, path, errno);
     int error = view_descriptor(view, fd);
     close(fd);
-    return error == 0 ? CT_OK : fail_errno(diag, path, error);
+    return error == 0 ? CT_OK : ct_file_fail(diag, path, error);
 }
 
 void ct_file_view_close(ct_file_view *view)
@@ -295,7 +295,7 @@ ct_status ct_file_writer_open(ct_file_writer **out, const char *path, ct_diag *d
     *out = NULL;
     ct_file_writer *w = malloc(sizeof *w);
     if (w == NULL)
-        return fail_errno(diag, path, ENOMEM);
+        return ct_file_fail(diag, path, ENOMEM);
     w->target = w->temporary = NULL;
     w->fd = -1;
     w->error = 0;
@@ -304,7 +304,7 @@ ct_status ct_file_writer_open(ct_file_writer **out, const char *path, ct_diag *d
     int error = w->path == NULL ? ENOMEM : writer_open(w);
     if (error != 0) {
         writer_free(w);
-        return fail_errno(diag, path, error);
+        return ct_file_fail(diag, path, error);
     }
     *out = w;
     return CT_OK;
@@ -402,7 +402,7 @@ ct_status ct_file_writer_commit(ct_file_writer *w, ct_diag *diag)
             w->error = errno;
         }
     }
-    ct_status status = w->error == 0 ? CT_OK : fail_errno(diag, w->path, w->error);
+    ct_status status = w->error == 0 ? CT_OK : ct_file_fail(diag, w->path, w->error);
     writer_free(w);
     return status;
 }

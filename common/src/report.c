@@ -108,11 +108,7 @@ ct_status ct_report_open_jsonl(ct_report *report, const char *path, ct_diag *dia
         return ct_fail(diag, CT_ENOMEM, "%s: out of memory", path);
     report->jsonl = fopen(path, "w");
     if (report->jsonl == NULL)
-        return ct_fail(diag,
-                       errno == ENOENT   ? CT_ENOTFOUND
-                       : errno == ENOMEM ? CT_ENOMEM
-                                         : CT_EIO,
-                       "%s: %s", path, strerror(errno));
+        return ct_file_fail(diag, path, errno);
     return CT_OK;
 }
 
@@ -352,8 +348,7 @@ static ct_status finish_jsonl(ct_report *report, ct_diag *diag)
     if (fclose(report->jsonl) != 0 && error == 0)
         error = errno;
     report->jsonl = NULL;
-    return error == 0 ? CT_OK
-                      : ct_fail(diag, CT_EIO, "%s: %s", report->jsonl_path, strerror(error));
+    return error == 0 ? CT_OK : ct_file_fail(diag, report->jsonl_path, error);
 }
 
 static ct_status finish_csv(ct_report *report, ct_diag *diag)

@@ -11,6 +11,7 @@
 
 #include "aead.h"
 
+#include <ctrain/file.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/crypto.h>
@@ -140,8 +141,7 @@ ct_status permk_key_write(const permk_key *key, const char *path, ct_diag *diag)
         OPENSSL_cleanse(text, sizeof text);
         return errno == EEXIST
                    ? ct_fail(diag, PERMK_EKEY, "%s: exists; a key file is never overwritten", path)
-                   : ct_fail(diag, errno == ENOENT ? CT_ENOTFOUND : CT_EIO, "%s: %s", path,
-                             strerror(errno));
+                   : ct_file_fail(diag, path, errno);
     }
     status = write_all(fd, text, KEY_FILE_BYTES);
     int error = errno;
@@ -227,7 +227,7 @@ static ct_status check_file(int fd, const char *path, ct_diag *diag)
 {
     struct stat info;
     if (fstat(fd, &info) != 0)
-        return ct_fail(diag, CT_EIO, "%s: %s", path, strerror(errno));
+        return ct_file_fail(diag, path, errno);
     if (!S_ISREG(info.st_mode))
         return ct_fail(diag, PERMK_EKEY, "%s: not a regular file", path);
     if ((info.st_mode & 0177) != 0)
@@ -242,8 +242,7 @@ ct_status permk_key_read(permk_key **out, const char *path, ct_diag *diag)
     *out = NULL;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); // a FIFO must not block the open
     if (fd < 0)
-        return ct_fail(diag, errno == ENOENT ? CT_ENOTFOUND : CT_EIO, "%s: %s", path,
-                       strerror(errno));
+        return ct_file_fail(diag, path, errno);
     char text[KEY_FILE_BYTES + 1];
     size_t size = 0;
     ct_status status = check_file(fd, path, diag);

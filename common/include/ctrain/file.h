@@ -20,6 +20,11 @@ typedef struct ct_file_view {
     bool mapped;
 } ct_file_view;
 
+/* What an errno of a call on path means: its status, and "path: reason" in diag. CT_ENOTFOUND: no
+ * such file or folder; CT_EINVALID: a folder, no permission, no usable path; CT_ENOMEM; else
+ * CT_EIO. */
+ct_status ct_file_fail(ct_diag *diag, const char *path, int error);
+
 /* Open path. "path: reason" in diag with CT_ENOTFOUND; CT_EINVALID: a folder, no permission, no
  * usable path; CT_EIO; CT_ENOMEM. */
 CT_MUST_USE ct_status ct_file_view_open(ct_file_view *view, const char *path, ct_diag *diag);
