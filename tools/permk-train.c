@@ -52,7 +52,22 @@ typedef struct training {
     bool saved;                     // the model was written
 } training;
 
-enum { COLUMN_ROUND, COLUMN_F, COLUMN_NORM, COLUMN_SECONDS, COLUMN_UP, COLUMN_DOWN, COLUMNS };
+enum {
+    COLUMN_ROUND,
+    COLUMN_F,
+    COLUMN_NORM,
+    COLUMN_SECONDS,
+    COLUMN_UP,
+    COLUMN_DOWN,
+    COLUMN_GRADIENT,
+    COLUMN_SEAL,
+    COLUMN_SEND,
+    COLUMN_WAIT,
+    COLUMN_OPEN,
+    COLUMN_STEP,
+    COLUMN_EVALUATE,
+    COLUMNS
+};
 
 static void declare_report(ct_report *report)
 {
@@ -62,9 +77,18 @@ static void declare_report(ct_report *report)
         [COLUMN_NORM] = {"grad_norm_squared", "‖∇f‖²", ""},
         [COLUMN_SECONDS] = {"seconds", "time", "s"},
         [COLUMN_UP] = {"client_bytes_up", "sent by one client", "B"},
-        [COLUMN_DOWN] = {"client_bytes_down", "received by one client", "B"}};
+        [COLUMN_DOWN] = {"client_bytes_down", "received by one client", "B"},
+        [COLUMN_GRADIENT] = {"seconds_gradient", "gradient", "s"},
+        [COLUMN_SEAL] = {"seconds_seal", "seal", "s"},
+        [COLUMN_SEND] = {"seconds_send", "send", "s"},
+        [COLUMN_WAIT] = {"seconds_wait", "wait", "s"},
+        [COLUMN_OPEN] = {"seconds_open", "open", "s"},
+        [COLUMN_STEP] = {"seconds_step", "step", "s"},
+        [COLUMN_EVALUATE] = {"seconds_evaluate", "evaluate", "s"}};
     static const size_t f[] = {COLUMN_F}, norm[] = {COLUMN_NORM};
     static const size_t bytes[] = {COLUMN_UP, COLUMN_DOWN};
+    static const size_t phases[] = {COLUMN_GRADIENT, COLUMN_SEAL, COLUMN_SEND,    COLUMN_WAIT,
+                                    COLUMN_OPEN,     COLUMN_STEP, COLUMN_EVALUATE};
     for (size_t c = 0; c < COLUMNS; c++)
         ct_report_column(report, columns[c][0], columns[c][1], columns[c][2]);
     const ct_report_plot plots[] = {
@@ -79,7 +103,12 @@ static void declare_report(ct_report *report)
          .n_y = 1,
          .log_y = true},
         {.title = "Loss by round", .x = COLUMN_ROUND, .y = f, .n_y = 1, .log_y = true},
-        {.title = "Traffic of one client", .x = COLUMN_ROUND, .y = bytes, .n_y = 2, .log_y = true}};
+        {.title = "Traffic of one client", .x = COLUMN_ROUND, .y = bytes, .n_y = 2, .log_y = true},
+        {.title = "Where the time went, so far",
+         .x = COLUMN_ROUND,
+         .y = phases,
+         .n_y = 7,
+         .stacked = true}};
     for (size_t i = 0; i < sizeof plots / sizeof *plots; i++)
         ct_report_add_plot(report, &plots[i]);
 }
@@ -121,7 +150,14 @@ static void on_round(void *context, const permk_round *round)
                                  [COLUMN_NORM] = round->grad_norm_squared,
                                  [COLUMN_SECONDS] = t->seconds_generate + ct_time_s() - t->begin,
                                  [COLUMN_UP] = (double)round->client_bytes_up,
-                                 [COLUMN_DOWN] = (double)round->client_bytes_down};
+                                 [COLUMN_DOWN] = (double)round->client_bytes_down,
+                                 [COLUMN_GRADIENT] = round->phases.gradient,
+                                 [COLUMN_SEAL] = round->phases.seal,
+                                 [COLUMN_SEND] = round->phases.send,
+                                 [COLUMN_WAIT] = round->phases.wait,
+                                 [COLUMN_OPEN] = round->phases.open,
+                                 [COLUMN_STEP] = round->phases.step,
+                                 [COLUMN_EVALUATE] = round->phases.evaluate};
     if (t->row_status == CT_OK)
         t->row_status = ct_report_row(t->report, row);
 }

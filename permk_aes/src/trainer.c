@@ -314,6 +314,7 @@ void permk__trainer_report(const permk__trainer *t, bool evaluated, const permk_
                        .grad_norm_squared = evaluated ? t->norm : NAN,
                        .client_bytes_up = so_far->client_bytes_up,
                        .client_bytes_down = so_far->client_bytes_down,
+                       .phases = t->phases,
                        .x = t->x};
     t->opt->on_round(t->opt->on_round_context, &row);
 }

@@ -59,6 +59,7 @@ typedef struct permk_round {
     double grad_norm_squared;   // ||grad f||^2; NaN where it was not evaluated
     uint64_t client_bytes_up;   // sent
     uint64_t client_bytes_down; // received
+    permk_phases phases;        // so far
     const double *x;            // (d) borrowed for the call
 } permk_round;
 
