@@ -6,7 +6,6 @@
 #include <burtorch/burtorch.h>
 #include <ctrain/file.h>
 #include <ctrain/json.h>
-#include <ctrain/kernels.h>
 #include <ctrain/timer.h>
 #include <ctrain/version.h>
 #include <math.h>
@@ -413,7 +412,6 @@ static ct_status report_results(training *t, ct_diag *diag)
     ct_report_number(r, CT_REPORT_RESULT, "seconds", ct_time_s() - t->start_s);
     ct_report_integer(r, CT_REPORT_RESULT, "model_bytes", (int64_t)bt_char_mlp_bytes(t->model));
     ct_report_integer(r, CT_REPORT_RESULT, "peak_memory_bytes", (int64_t)ct_peak_memory_bytes());
-    ct_report_string(r, CT_REPORT_RESULT, "simd", ct_kernels_get()->name);
     return t->samples ? report_samples(t, diag) : CT_OK;
 }
 

@@ -6,6 +6,8 @@
 #include "report_private.h"
 
 #include <ctrain/arena.h>
+#include <ctrain/blas.h>
+#include <ctrain/kernels.h>
 
 #include <assert.h>
 #include <errno.h>
@@ -329,6 +331,13 @@ const char *ct_report_json(ct_report *report)
     ct_json_object_begin(json);
     ct_json_key(json, "program");
     ct_json_string(json, report->program);
+    ct_json_key(json, "machine"); // what the last bits of the results depend on
+    ct_json_object_begin(json);
+    ct_json_key(json, "simd");
+    ct_json_string(json, ct_kernels_get()->name);
+    ct_json_key(json, "blas");
+    ct_json_string(json, ct_blas_description());
+    ct_json_object_end(json);
     ct_json_key(json, "settings");
     ct_json_object_begin(json);
     write_fields(json, &report->fields[CT_REPORT_SETTING]);

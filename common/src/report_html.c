@@ -3,6 +3,8 @@
  * on a phone and on paper. Results stand on top, then the plots, then the settings. */
 #include "report_private.h"
 
+#include <ctrain/blas.h>
+#include <ctrain/kernels.h>
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
@@ -241,7 +243,8 @@ static void write_head(ct_file_writer *out, const ct_report *report)
     ct__report_escape(out, report->title);
     ct_file_writer_printf(out, "</h1>\n<p class=\"sub\">");
     ct__report_escape(out, report->program);
-    ct_file_writer_printf(out, " · ");
+    ct_file_writer_printf(out, " · %s · BLAS: %s · ", ct_kernels_get()->name,
+                          ct_blas_description());
     ct__report_escape(out, date);
     ct_file_writer_printf(out, "</p>\n</header>\n");
 }

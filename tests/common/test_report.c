@@ -4,6 +4,7 @@
 #include "ct_test.h"
 
 #include <ctrain/file.h>
+#include <ctrain/kernels.h>
 #include <ctrain/report.h>
 
 #include <math.h>
@@ -147,7 +148,13 @@ static void test_final_object(void **state)
 {
     (void)state;
     ct_report *report = new_report();
-    assert_string_equal(ct_report_json(report), "{\"program\":\"prog 1.2\",\"settings\":{}}");
+    char expected[512];
+    const char *simd = ct_kernels_get()->name;
+    snprintf(expected, sizeof expected,
+             "{\"program\":\"prog 1.2\",\"machine\":{\"simd\":\"%s\",\"blas\":\"not loaded\"},"
+             "\"settings\":{}}",
+             simd);
+    assert_string_equal(ct_report_json(report), expected);
     ct_report_string(report, CT_REPORT_SETTING, "file", "a \"b\".txt");
     ct_report_string(report, CT_REPORT_SETTING, "model", NULL);
     ct_report_number(report, CT_REPORT_SETTING, "step", (double)NAN);
@@ -158,10 +165,13 @@ static void test_final_object(void **state)
     ct_report_bool(report, CT_REPORT_RESULT, "ok", false);
     ct_report_string(report, CT_REPORT_RESULT, "status", "converged");
     ct_report_integer(report, CT_REPORT_SETTING, "model", 3);
-    assert_string_equal(ct_report_json(report),
-                        "{\"program\":\"prog 1.2\",\"settings\":{\"file\":\"a \\\"b\\\".txt\","
-                        "\"model\":3,\"step\":null,\"json\":true},\"loss\":0.1,"
-                        "\"rounds\":-9223372036854775808,\"status\":\"converged\",\"ok\":false}");
+    snprintf(expected, sizeof expected,
+             "{\"program\":\"prog 1.2\",\"machine\":{\"simd\":\"%s\",\"blas\":\"not loaded\"},"
+             "\"settings\":{\"file\":\"a \\\"b\\\".txt\","
+             "\"model\":3,\"step\":null,\"json\":true},\"loss\":0.1,"
+             "\"rounds\":-9223372036854775808,\"status\":\"converged\",\"ok\":false}",
+             simd);
+    assert_string_equal(ct_report_json(report), expected);
     ct_report_destroy(report);
 }
 

@@ -194,7 +194,7 @@ static void test_page(void **state)
     (void)state;
     char *page = make_page(&(sample){.n_rows = 50, .value = decay, .log_y = true});
     ct_assert_contains(page, "<h1>Title</h1>");
-    ct_assert_contains(page, "<p class=\"sub\">prog 1 · 20");
+    ct_assert_contains(page, " · BLAS: not loaded · 20");
     ct_assert_contains(page, "<dt>sent</dt><dd title=\"12345678\">12.3 MB</dd>");
     ct_assert_contains(page, "<dt>train</dt><dd title=\"1.5\">1.50 s</dd>");
     ct_assert_contains(page, "<dt>time</dt><dd title=\"0.25\">250 ms</dd>");

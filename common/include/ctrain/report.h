@@ -61,8 +61,8 @@ typedef struct ct_report_plot {
 } ct_report_plot;
 void ct_report_add_plot(ct_report *report, const ct_report_plot *plot); // copied
 
-/* The final JSON object as text, owned by report: {"program": …, "settings": {…}, result keys at
- * the top level …}. NULL: out of memory. */
+/* The final JSON object as text, owned by report: {"program": …, "machine": {"simd": …,
+ * "blas": …}, "settings": {…}, result keys at the top level …}. NULL: out of memory. */
 const char *ct_report_json(ct_report *report);
 
 /* Write what was opened. After an error the files that could be written are there, the others are
