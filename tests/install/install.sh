@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Installs the build into an empty folder and uses it as a stranger would: every header alone as C11 and C++17, a program a library by
 # find_package and by pkg-config, no symbol without its library's prefix, man pages and completions in place.
-# usage: install.sh BUILD_DIR SOURCE_DIR C_COMPILER SANITIZERS
+# usage: install.sh BUILD_DIR SOURCE_DIR C_COMPILER [FLAG]    (the sanitizer or coverage flag the archives need at the link)
 set -euo pipefail
-build=$1 source=$2 cc=$3 sanitize=${4:-}
+build=$1 source=$2 cc=$3
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 prefix=$work/prefix
@@ -12,8 +12,7 @@ fail() { echo "FAILED: $*"; exit 1; }
 cmake --install "$build" --prefix "$prefix" >"$work/install.log" || { cat "$work/install.log"; fail "cmake --install"; }
 libdir=$(dirname "$(find "$prefix" -name libctrain_common.a)")
 
-flags=()
-[ -z "$sanitize" ] || flags=("-fsanitize=$sanitize")
+flags=(${4:+"$4"})
 
 echo "-- headers stand alone"
 cxx=$(command -v g++ || command -v clang++ || true)
