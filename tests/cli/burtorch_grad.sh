@@ -1,13 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # burtorch-cli grad: values, gradients, one JSON object, and every kind of bad input.
-set -u
-cli=$1/burtorch-cli
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-failures=0
-
-fail() { echo "FAIL: $*"; failures=$((failures + 1)); }
+program=burtorch-cli
+. "$2/tests/support/cli.sh"
 
 # same NAME EXPECTED ARGUMENT…: stdout is exactly EXPECTED, exit code 0.
 same() {
@@ -17,17 +12,7 @@ same() {
   [ "$out" = "$expected" ] || fail "$name: got '$out', expected '$expected'"
 }
 
-# bad EXPECTED_PART ARGUMENT…: exit code 2, nothing on stdout, one line with that part on stderr.
-bad() {
-  local part=$1 code
-  shift
-  "$cli" grad "$@" >"$work/out" 2>"$work/err"
-  code=$?
-  [ $code = 2 ] || fail "grad $*: exit code $code"
-  [ ! -s "$work/out" ] || fail "grad $*: wrote to stdout"
-  [ "$(wc -l <"$work/err")" = 1 ] || fail "grad $*: not one line on stderr: $(cat "$work/err")"
-  grep -qF -- "$part" "$work/err" || fail "grad $*: '$(cat "$work/err")' lacks '$part'"
-}
+bad() { refused 2 "$1" grad "${@:2}"; }
 
 same tiny $'g = 612.5\ndg/da = -35\ndg/db = 1050' 'g = (a*b + b^3 - (a+b))^2 / 2' a=-41 b=2
 same unnamed $'value = 6\nd/dx = 1\nd/dy = 0' 'x + 2' x=4 y=1
@@ -71,4 +56,4 @@ bad "--jsn" --jsn 'a' a=1
 bad "nested more than 200 deep" "$(printf '(%.0s' {1..5000})"
 bad "EXPR"
 
-[ $failures = 0 ]
+finish

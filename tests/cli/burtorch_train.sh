@@ -1,27 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # burtorch-cli train and sample: it learns, files come out, the seed decides, and bad input is refused.
-set -u
-cli=$1/burtorch-cli
+program=burtorch-cli
+. "$2/tests/support/cli.sh"
 names=$2/examples/text/first_names.txt
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-failures=0
 
-fail() { echo "FAIL: $*"; failures=$((failures + 1)); }
-
-# bad EXPECTED_PART ARGUMENT…: exit code 2, nothing on stdout, one line with that part on stderr.
-bad() {
-  local part=$1 code
-  shift
-  timeout 20 "$cli" "$@" >out 2>err
-  code=$?
-  [ $code = 2 ] || fail "$*: exit code $code"
-  [ ! -s out ] || fail "$*: wrote to stdout"
-  [ "$(wc -l <err)" = 1 ] || fail "$*: not one line on stderr: $(cat err)"
-  grep -qF -- "$part" err || fail "$*: '$(cat err)' lacks '$part'"
-}
+bad() { refused 2 "$@"; }
 
 "$cli" train --text "$names" --steps 3000 --json --report r.html --jsonl r.jsonl --csv r.csv --model-out m.safetensors >one.json 2>err ||
   fail "train: exit code $?: $(cat err)"
@@ -109,4 +93,4 @@ bad "no/such/folder/r" train --text "$names" --steps 100000000 --report no/such/
 "$cli" train --text "$names" --steps 1 --quiet >out 2>err || fail "--quiet: exit code $?"
 [ ! -s out ] && [ ! -s err ] || fail "--quiet: wrote something"
 
-[ $failures = 0 ]
+finish

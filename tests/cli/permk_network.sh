@@ -2,13 +2,9 @@
 # SPDX-License-Identifier: MIT
 # permk-train server and client as processes on loopback: the iterates of simulate, bit for bit; bad
 # keys, ids and addresses; a killed client; an interrupted server. The server's code has no cipher.
-set -u
-cli=$1/permk-train
-work=$(mktemp -d)
-trap 'kill $(jobs -p) 2>/dev/null; wait 2>/dev/null; rm -rf "$work"' EXIT
-cd "$work" || exit 1
-failures=0
-fail() { echo "FAIL: $*"; failures=$((failures + 1)); }
+program=permk-train
+. "$2/tests/support/cli.sh"
+trap 'kill $(jobs -p) 2>/dev/null; wait 2>/dev/null; rm -rf "$work" "$work".*' EXIT
 
 "$cli" keygen --quiet k || fail keygen
 "$cli" keygen --quiet other || fail keygen
@@ -201,5 +197,4 @@ if [ -e "$archive" ] && command -v nm >/dev/null; then
     fail "the server references cryptography"
 fi
 
-[ $failures = 0 ] && echo ok
-[ $failures = 0 ]
+finish

@@ -1,13 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # permk-train simulate and keygen: published numbers, exit codes, outputs, every kind of bad input.
-set -u
-cli=$1/permk-train
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-failures=0
-
-fail() { echo "FAIL: $*"; failures=$((failures + 1)); }
+program=permk-train
+. "$2/tests/support/cli.sh"
 
 # exits CODE ARGUMENT…: exit code, and nothing on stdout unless the code is 0 or 3.
 exits() {
@@ -18,15 +13,7 @@ exits() {
   [ $got = "$code" ] || fail "$*: exit code $got, expected $code: $(cat "$work/err")"
 }
 
-# bad PART ARGUMENT…: exit code 2, nothing on stdout, one line with PART on stderr.
-bad() {
-  local part=$1
-  shift
-  exits 2 "$@"
-  [ ! -s "$work/out" ] || fail "$*: wrote to stdout"
-  [ "$(wc -l <"$work/err")" = 1 ] || fail "$*: not one line on stderr: $(cat "$work/err")"
-  grep -qF -- "$part" "$work/err" || fail "$*: '$(cat "$work/err")' lacks '$part'"
-}
+bad() { refused 2 "$@"; }
 
 has() { grep -qF -- "$1" "$work/out" || fail "stdout lacks '$1': $(cat "$work/out")"; }
 
@@ -112,5 +99,4 @@ bad "no/such/folder" keygen "$work/no/such/folder/k"
 exits 1 simulate --clients 4 --dim 60 --samples 4611686018427387916
 grep -qF "4 x 4611686018427387916 samples" "$work/err" || fail "samples: $(cat "$work/err")"
 
-[ $failures = 0 ] && echo ok
-[ $failures = 0 ]
+finish

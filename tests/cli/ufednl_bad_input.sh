@@ -1,29 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # ufednl-cli on bad input: exit code 2 (1 where the machine is at fault), one line that says where, nothing half-written.
-set -u
-cli=$1/ufednl-cli
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-failures=0
-
-fail() { echo "FAIL: $*"; failures=$((failures + 1)); }
-
-# bad CODE PART ARGUMENT…: that exit code, nothing on stdout, one line with PART on stderr, no file left behind.
-bad() {
-  local expected=$1 part=$2 code before
-  shift 2
-  before=$(ls -A | sort)
-  "$cli" "$@" >"$work.out" 2>"$work.err"
-  code=$?
-  [ $code = "$expected" ] || fail "$*: exit code $code instead of $expected: $(head -3 "$work.err")"
-  [ ! -s "$work.out" ] || fail "$*: wrote to stdout"
-  [ "$(wc -l <"$work.err")" = 1 ] || fail "$*: not one line on stderr: $(head -3 "$work.err")"
-  grep -qF -- "$part" "$work.err" || fail "$*: '$(cat "$work.err")' lacks '$part'"
-  [ "$(ls -A | sort)" = "$before" ] || fail "$*: left files behind: $(ls -A)"
-  rm -f "$work.out" "$work.err"
-}
+program=ufednl-cli
+. "$2/tests/support/cli.sh"
 
 printf '+1 1:0.5 3:1\n-1 2:1\n+1 1:1\n-1 3:0.25\n' >good
 : >empty
@@ -38,42 +17,42 @@ printf '+1 1:1\n-1 2:nan\n' >not_finite
 printf '+1 0:1\n-1 2:1\n' >index_zero
 mkdir folder
 
-bad 2 "no_such_file" train no_such_file m
-bad 2 "empty" train empty m
-bad 2 "binary:1:" train binary m
-bad 2 "truncated:2:" train truncated m
-bad 2 "index_too_large:2:" train index_too_large m
-bad 1 "GB" train index_huge m
-bad 2 "one_class" train one_class m
-bad 2 "three_labels" train three_labels m
-bad 2 "too_large:2:" train too_large m
-bad 2 "not_finite:2:" train not_finite m
-bad 2 "index_zero:1:" train index_zero m
-bad 2 "good:1:" train --dims 2 good m
+refused 2 "no_such_file" train no_such_file m
+refused 2 "empty" train empty m
+refused 2 "binary:1:" train binary m
+refused 2 "truncated:2:" train truncated m
+refused 2 "index_too_large:2:" train index_too_large m
+refused 1 "GB" train index_huge m
+refused 2 "one_class" train one_class m
+refused 2 "three_labels" train three_labels m
+refused 2 "too_large:2:" train too_large m
+refused 2 "not_finite:2:" train not_finite m
+refused 2 "index_zero:1:" train index_zero m
+refused 2 "good:1:" train --dims 2 good m
 "$cli" train folder m >out 2>err && fail "a folder was read"
 [ "$(wc -l <err)" = 1 ] || fail "folder: $(cat err)"
 rm -f out err
 
-bad 2 "--lambda" train --lambda -1 good m
-bad 2 "--lambda" train --lambda nan good m
-bad 2 "--lambda" train --lambda 1e-3x good m
-bad 2 "--clients" train --clients 0 good m
-bad 2 "--clients" train --clients abc good m
-bad 2 "5 clients are more than the 4 rows" train --clients 5 good m
-bad 2 "--tol" train --tol -1e-9 good m
-bad 2 "--threads" train --threads 9999 good m
-bad 2 "--compressor" train --compressor top good m
-bad 2 "--algorithm" train --algorithm newton good m
+refused 2 "--lambda" train --lambda -1 good m
+refused 2 "--lambda" train --lambda nan good m
+refused 2 "--lambda" train --lambda 1e-3x good m
+refused 2 "--clients" train --clients 0 good m
+refused 2 "--clients" train --clients abc good m
+refused 2 "5 clients are more than the 4 rows" train --clients 5 good m
+refused 2 "--tol" train --tol -1e-9 good m
+refused 2 "--threads" train --threads 9999 good m
+refused 2 "--compressor" train --compressor top good m
+refused 2 "--algorithm" train --algorithm newton good m
 for k in 0 0d -1 1.5 8x d 8dd '' 1e3 0.1d; do
-  bad 2 "--k" train --compressor topk --k="$k" good m
+  refused 2 "--k" train --compressor topk --k="$k" good m
 done
-bad 2 "N = 10 entries" train --compressor topk --k 11 good m
-bad 2 "add --compressor topk" train --k 3 good m
-bad 2 "N = 10 entries" train --compressor topk --k 3d good m
-bad 2 "--kk" train --kk 3 good m
-bad 2 "FILE" train
-bad 2 "good" train good m good # one operand too many
-bad 2 "tran" tran good m
+refused 2 "N = 10 entries" train --compressor topk --k 11 good m
+refused 2 "add --compressor topk" train --k 3 good m
+refused 2 "N = 10 entries" train --compressor topk --k 3d good m
+refused 2 "--kk" train --kk 3 good m
+refused 2 "FILE" train
+refused 2 "good" train good m good # one operand too many
+refused 2 "tran" tran good m
 
 # a place that cannot be written to is found before the training
 for option in --report --csv --jsonl; do
@@ -86,7 +65,7 @@ done
 grep -q /no/such/folder/m err || fail "MODEL is not tried first: $(cat err)"
 rm -f out err
 echo old >m
-bad 2 "three_labels" train three_labels m
+refused 2 "three_labels" train three_labels m
 [ "$(cat m)" = old ] || fail "a model was damaged by a run that failed"
 rm -f m
 
@@ -118,7 +97,7 @@ rm -f out err m pipe
 
 # lambda = 0 with a column that nothing determines
 printf '+1 1:1 2:1\n-1 1:1 2:1\n+1 1:2 2:2\n-1 1:3 2:3\n' >singular
-bad 1 "positive definite" train --lambda 0 --no-intercept singular m
+refused 1 "positive definite" train --lambda 0 --no-intercept singular m
 
 # ---- predict ----
 "$cli" train --quiet good good.model || fail "the good file does not train"
@@ -126,22 +105,22 @@ printf '+1 7:1\n-1 1:1\n' >wider
 printf 'solver_type L2R_LR\nnr_class 2\nlabel 1 -1\nnr_feature 3\nbias 1\nw\n1\n2\n' >short.model
 printf 'solver_type L2R_LR\nnr_class 2\nlabel 1 -1\nnr_feature 3\nbias 1\nw\n1\n2\n3\nx\n' >word.model
 printf 'solver_type L2R_L2LOSS_SVC\nnr_class 2\n' >svm.model
-bad 2 "no_such.model" predict good no_such.model out.txt
-bad 2 "no_such_file" predict no_such_file good.model out.txt
-bad 2 "good:1: not a line of a LIBLINEAR model" predict good good out.txt
-bad 2 "empty:1:" predict good empty out.txt
-bad 2 "binary:1:" predict good binary out.txt
-bad 2 "short.model:9: fewer weights" predict good short.model out.txt
-bad 2 "word.model:10: not a number" predict good word.model out.txt
-bad 2 "svm.model:1: solver_type" predict good svm.model out.txt
-bad 2 "wider: feature 7, but the model knows only 3" predict wider good.model out.txt
+refused 2 "no_such.model" predict good no_such.model out.txt
+refused 2 "no_such_file" predict no_such_file good.model out.txt
+refused 2 "good:1: not a line of a LIBLINEAR model" predict good good out.txt
+refused 2 "empty:1:" predict good empty out.txt
+refused 2 "binary:1:" predict good binary out.txt
+refused 2 "short.model:9: fewer weights" predict good short.model out.txt
+refused 2 "word.model:10: not a number" predict good word.model out.txt
+refused 2 "svm.model:1: solver_type" predict good svm.model out.txt
+refused 2 "wider: feature 7, but the model knows only 3" predict wider good.model out.txt
 "$cli" predict good good.model /no/such/folder/out >out 2>err && fail "an output that cannot be written"
 rm -f out err
 
 # ---- generate ----
-bad 2 "--rows" generate --rows 0 g
-bad 2 "--positive" generate --positive 1.5 g
-bad 2 "--positive" generate --positive 1 g
-bad 2 "--nnz: 4 is more than the 3 features" generate --features 3 --nnz 4 g
+refused 2 "--rows" generate --rows 0 g
+refused 2 "--positive" generate --positive 1.5 g
+refused 2 "--positive" generate --positive 1 g
+refused 2 "--nnz: 4 is more than the 3 features" generate --features 3 --nnz 4 g
 
-[ $failures = 0 ]
+finish

@@ -1,14 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # ufednl-cli train, predict and generate: what they print and write, how they end, agreement with LIBLINEAR.
-set -u
-cli=$1/ufednl-cli
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-failures=0
-
-fail() { echo "FAIL: $*"; failures=$((failures + 1)); }
+program=ufednl-cli
+. "$2/tests/support/cli.sh"
 
 # code EXPECTED ARGUMENT…: the exit code; output is kept in out and err.
 code() {
@@ -136,4 +130,4 @@ assert abs(a - b) < 1e-7, (a, b)' || fail "not LIBLINEAR's optimum"
   fi
 fi
 
-[ $failures = 0 ]
+finish
