@@ -119,8 +119,9 @@ static double naive_tiny(void)
 
 static double burtorch_tiny(void)
 {
-    bt_tape_rewind(tape, empty);
-    const bt_var a = bt_variable(tape, tiny_a), b = bt_variable(tape, tiny_b);
+    bt_tape *const t = tape;
+    bt_tape_rewind(t, empty);
+    const bt_var a = bt_variable(t, tiny_a), b = bt_variable(t, tiny_b);
     const bt_var c = bt_add(a, b), d = bt_add(bt_mul(a, b), bt_cub(b));
     const bt_var g = bt_mul_const(bt_sqr(bt_sub(c, d)), 0.5);
     if (bt_backward(g) != CT_OK)
@@ -146,8 +147,9 @@ static double naive_small(void)
 
 static double burtorch_small(void)
 {
-    bt_tape_rewind(tape, empty);
-    const bt_var a = bt_variable(tape, small_a), b = bt_variable(tape, small_b);
+    bt_tape *const t = tape;
+    bt_tape_rewind(t, empty);
+    const bt_var a = bt_variable(t, small_a), b = bt_variable(t, small_b);
     bt_var c = bt_add(a, b), d = bt_add(bt_mul(a, b), bt_cub(b));
     c = bt_add(c, bt_add_const(c, 1));
     c = bt_add(c, bt_sub(bt_add_const(c, 1), a));
@@ -163,8 +165,9 @@ static double burtorch_small(void)
 /* x -> x + x a long way: nanoseconds a node, with the room reserved. */
 static double burtorch_chain(void)
 {
-    bt_tape_rewind(tape, empty);
-    const bt_var a = bt_variable(tape, 1e-300);
+    bt_tape *const t = tape;
+    bt_tape_rewind(t, empty);
+    const bt_var a = bt_variable(t, 1e-300);
     bt_var x = a;
     for (int i = 1; i < CHAIN; i++)
         x = bt_add(x, a);

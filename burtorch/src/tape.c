@@ -22,7 +22,8 @@ bt_var bt__tape_fail(bt_tape *tape, ct_status status, const char *text)
     return none;
 }
 
-/* Move the nodes to a block of `capacity` (a multiple of 64, so every array is aligned). */
+/* Move the nodes to a block of `capacity` (a multiple of 64, so every array is aligned). Only nodes
+ * of the last sweep have a gradient. */
 static ct_status move_nodes(bt_tape *tape, size_t capacity)
 {
     size_t bytes;
@@ -36,7 +37,7 @@ static ct_status move_nodes(bt_tape *tape, size_t capacity)
     uint16_t *op = (uint16_t *)(operands + capacity);
     if (tape->n) {
         memcpy(value, tape->value, tape->n * sizeof *value);
-        memcpy(gradient, tape->gradient, tape->n * sizeof *gradient);
+        memcpy(gradient, tape->gradient, tape->swept * sizeof *gradient);
         memcpy(operands, tape->operands, tape->n * sizeof *operands);
         memcpy(op, tape->op, tape->n * sizeof *op);
     }
@@ -121,7 +122,7 @@ size_t bt_tape_bytes(const bt_tape *tape)
 
 void bt_tape_reset(bt_tape *tape)
 {
-    tape->n = tape->dirty = tape->n_list = 0;
+    tape->n = tape->swept = tape->n_list = 0;
     tape->status = CT_OK;
     ct_diag_clear(&tape->diag);
 }

@@ -63,17 +63,30 @@ void bt_tape_forward(bt_tape *tape)
     }
 }
 
+/* Add amount to the gradient of `to`, an operand of node i of the sweep below. */
+#define PASS_ON(to, amount)                                                                        \
+    do {                                                                                           \
+        if ((to) == i - 1)                                                                         \
+            before += (amount);                                                                    \
+        else                                                                                       \
+            gradient[to] += (amount);                                                              \
+    } while (0)
+
 /* Operands come before their node, so when the sweep arrives at a node all of its gradient is
- * there. */
+ * there. The gradient of the node just before stays in a register: it is the most usual operand,
+ * and to store a sum and load it again at once takes longer than all else the sweep does. */
 static void sweep_back(bt_tape *tape, size_t root)
 {
     const uint16_t *const ops = tape->op;
     const bt__operands *const operands = tape->operands;
     const double *const value = tape->value;
     double *const gradient = tape->gradient;
-    for (size_t i = root + 1; i-- > 0;) {
-        const double g = gradient[i];
+    double before = 1.0; // gradient of the node the loop goes on with
+    for (size_t i = root; i > 0; i--) {
+        const double g = before;
         const bt__operands o = operands[i];
+        gradient[i] = g;
+        before = gradient[i - 1];
         if (g == 0.0)
             continue;
         switch (ops[i]) {
@@ -84,26 +97,28 @@ static void sweep_back(bt_tape *tape, size_t root)
     case BT_OP_##ID: {                                                                             \
         const double a = value[o.a], y = value[i];                                                 \
         (void)a, (void)y;                                                                          \
-        gradient[o.a] += g * (da);                                                                 \
+        PASS_ON(o.a, g *(da));                                                                     \
         break;                                                                                     \
     }
 #define BINARY_BACK(ID, name, y_, da, db, low_a, high_a, low_b, high_b)                            \
     case BT_OP_##ID: {                                                                             \
         const double a = value[o.a], b = value[o.b], y = value[i];                                 \
         (void)a, (void)b, (void)y;                                                                 \
-        gradient[o.a] += g * (da);                                                                 \
-        gradient[o.b] += g * (db);                                                                 \
+        PASS_ON(o.a, g *(da));                                                                     \
+        PASS_ON(o.b, g *(db));                                                                     \
         break;                                                                                     \
     }
             BT_UNARY_OPS(UNARY_BACK)
             BT_BINARY_OPS(BINARY_BACK)
         case BT_OP_POW_CONST:
-            gradient[o.a] += g * bt__pow_da(value[o.a], value[o.b]);
+            PASS_ON(o.a, g * bt__pow_da(value[o.a], value[o.b]));
             break;
         default:
             bt__list_backward(tape, (bt_op)ops[i], o, g);
+            before = gradient[i - 1];
         }
     }
+    gradient[0] = before;
 }
 
 ct_status bt_backward(bt_var root)
@@ -115,10 +130,8 @@ ct_status bt_backward(bt_var root)
         bt__tape_reject(tape, root);
     if (tape->status != CT_OK)
         return tape->status;
-    if (tape->dirty)
-        memset(tape->gradient, 0, tape->dirty * sizeof *tape->gradient);
-    tape->dirty = (size_t)root.index + 1;
-    tape->gradient[root.index] = 1.0;
+    memset(tape->gradient, 0, root.index * sizeof *tape->gradient);
+    tape->swept = (size_t)root.index + 1;
     sweep_back(tape, root.index);
     return CT_OK;
 }

@@ -83,6 +83,46 @@ static void test_two_roots(void **state)
     bt_tape_destroy(t);
 }
 
+/* Gradients outlive growth; what is recorded after the sweep has none yet, nor after a reset. */
+static void test_gradients_while_recording(void **state)
+{
+    (void)state;
+    bt_tape *t = new_tape();
+    const bt_var x = bt_variable(t, 2), y = bt_sqr(x);
+    ct_assert_near(bt_gradient(x), 0, 0, 0);
+    ct_assert_ok(bt_backward(y), NULL);
+    bt_var z = y;
+    for (int i = 0; i < 1000; i++) {
+        z = bt_add(z, x);
+        ct_assert_near(bt_gradient(z), 0, 0, 0);
+    }
+    ct_assert_near(bt_gradient(x), 4, 0, 0);
+    ct_assert_near(bt_gradient(y), 1, 0, 0);
+    ct_assert_ok(bt_backward(z), NULL);
+    ct_assert_near(bt_gradient(x), 1004, 0, 0);
+    bt_tape_reset(t);
+    ct_assert_near(bt_gradient(bt_variable(t, 1)), 0, 0, 0);
+    bt_tape_destroy(t);
+}
+
+/* Operations just after an operand and far from it, a list among them, share that operand. */
+static void test_shared_operand_near_and_far(void **state)
+{
+    (void)state;
+    bt_tape *t = new_tape();
+    const bt_var x = bt_variable(t, 3), y = bt_sqr(x);
+    const bt_var list[3] = {y, x, y};
+    const bt_var sum = bt_sum(list, 3), square = bt_mul(sum, sum), far = bt_mul(y, square);
+    const bt_var root = bt_sub(far, y);
+    ct_assert_ok(bt_backward(root), NULL);
+    ct_assert_near(bt_gradient(far), 1, 0, 0);
+    ct_assert_near(bt_gradient(square), 9, 0, 0);
+    ct_assert_near(bt_gradient(sum), 2 * 9 * 21, 0, 0);
+    ct_assert_near(bt_gradient(y), 441 - 1 + 2 * 378, 0, 0);
+    ct_assert_near(bt_gradient(x), 6 * 1196 + 378, 0, 0);
+    bt_tape_destroy(t);
+}
+
 static void test_doubling_chain(void **state)
 {
     (void)state;
@@ -381,6 +421,8 @@ int main(void)
         cmocka_unit_test(test_small_graph),
         cmocka_unit_test(test_repeated_sweeps),
         cmocka_unit_test(test_two_roots),
+        cmocka_unit_test(test_gradients_while_recording),
+        cmocka_unit_test(test_shared_operand_near_and_far),
         cmocka_unit_test(test_doubling_chain),
         cmocka_unit_test(test_long_chain),
         cmocka_unit_test(test_many_handles),

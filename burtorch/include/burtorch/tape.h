@@ -144,7 +144,7 @@ typedef struct bt__operands {
  * storing a node does not change them (a byte may alias anything). */
 struct bt_tape {
     size_t n, capacity; // nodes
-    size_t dirty;       // gradients of nodes from here on are zero
+    size_t swept;       // nodes the last sweep set gradients of; those from here on have none, 0
     uint16_t *op;
     bt__operands *operands;
     double *value;
@@ -188,7 +188,6 @@ static inline bt_var bt__append(bt_tape *t, bt_op op, uint32_t a, uint32_t b, do
     t->op[t->n] = (uint16_t)op;
     t->operands[t->n] = operands;
     t->value[t->n] = value;
-    t->gradient[t->n] = 0.0;
     t->n++;
     return node;
 }
@@ -219,8 +218,8 @@ static inline void bt_tape_rewind(bt_tape *tape, bt_mark mark)
     }
     tape->n = mark.nodes;
     tape->n_list = mark.list;
-    if (tape->dirty > mark.nodes)
-        tape->dirty = mark.nodes;
+    if (tape->swept > mark.nodes)
+        tape->swept = mark.nodes;
 }
 
 static inline bt_var bt__leaf(bt_tape *tape, bt_op op, double value)
@@ -244,7 +243,9 @@ static inline double bt_value(bt_var x)
 }
 static inline double bt_gradient(bt_var x)
 {
-    return bt__ready(x, 0) ? x.tape->gradient[x.index] : (double)NAN;
+    if (BT__UNLIKELY(!bt__ready(x, 0)))
+        return (double)NAN;
+    return x.index < x.tape->swept ? x.tape->gradient[x.index] : 0.0;
 }
 
 #define BT__DEFINE_UNARY(ID, name, y_, da_, low, high)                                             \
