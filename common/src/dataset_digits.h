@@ -13,6 +13,9 @@ static inline bool ct__is_digit(char c)
     return (unsigned char)(c - '0') <= 9;
 }
 
+/* Sign, digit, point, twice eight digits, and what is behind them. */
+#define CT__SHORT_BYTES 20
+
 #if defined(__GNUC__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define CT__SWAR 1
 
@@ -44,17 +47,16 @@ static inline uint32_t ct__swar_number(uint64_t word, unsigned n)
 }
 
 /* A number of the form D.DDD with at most 15 digits behind the point, followed by a blank or a
- * newline, exact by one division (dataset_number.c says why). Returns where it ends; NULL for all
- * other texts, which ct__number_parse reads. Every branch goes one way on regular data, so that the
- * next number can be begun before this one is finished. */
-static inline const char *ct__number_parse_short(const char *p, const char *end, double *value)
+ * newline, exact by one division (dataset_number.c says why). CT__SHORT_BYTES must be readable at
+ * p. Returns where it ends; NULL for all other texts, which ct__number_parse reads. Every branch
+ * goes one way on regular data, so that the next number can be begun before this one is finished.
+ */
+static inline const char *ct__number_parse_short(const char *p, double *value)
 {
     static const double power[] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                    1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
     static const uint64_t integer_power[] = {1,      10,      100,      1000,     10000,
                                              100000, 1000000, 10000000, 100000000};
-    if (end - p < 20)
-        return NULL;
     bool negative = *p == '-';
     if (negative)
         p++;
@@ -80,10 +82,9 @@ static inline const char *ct__number_parse_short(const char *p, const char *end,
 }
 #else
 #define CT__SWAR 0
-static inline const char *ct__number_parse_short(const char *p, const char *end, double *value)
+static inline const char *ct__number_parse_short(const char *p, double *value)
 {
     (void)p;
-    (void)end;
     (void)value;
     return NULL;
 }

@@ -31,10 +31,12 @@ static const char *skip_blanks(const char *p, const char *end)
     return p;
 }
 
+/* Where p is in front of a newline but for a comment, no call of memchr pays. */
 static const char *next_line(const char *p, const char *end)
 {
-    const char *newline = memchr(p, '\n', (size_t)(end - p));
-    return newline != NULL ? newline + 1 : end;
+    while (p < end && *p != '\n')
+        p++;
+    return p < end ? p + 1 : end;
 }
 
 /* The field at p for an error text: cut to a readable length, bytes that are no text as \xNN. */
@@ -113,16 +115,6 @@ static ct_status bad_order(uint64_t index, int64_t before, const ct__libsvm *out
 static const char *scan_index(const char *p, const char *end, uint64_t *index)
 {
     *index = 0;
-#if CT__SWAR
-    if (end - p >= 8) {
-        uint64_t word = ct__swar_load(p);
-        unsigned n = ct__swar_digits(word);
-        if (n - 1 < 7) {
-            *index = ct__swar_number(word, n);
-            return p + n;
-        }
-    }
-#endif
     for (; p < end && ct__is_digit(*p); p++)
         if (*index <= CT__INDEX_MAX)
             *index = *index * 10 + (unsigned)(*p - '0');
@@ -142,43 +134,81 @@ static ct_status bad_index(const char *field, const char *stop, uint64_t index, 
                    stop - field > digits ? "..." : "", (unsigned long)out->last_index);
 }
 
-/* One value; *p moves behind it. Most are one digit, or a few behind a point. */
-static inline ct_status parse_value(const char **p, const char *end, double *value)
+/* Where the fields of a line have got to; p is not at a blank. */
+typedef struct features {
+    const char *p;
+    size_t nnz;
+    int64_t before; // index of the field before; one less than the first index at first
+} features;
+
+/* Fields of the regular form, INDEX:VALUE with one blank or the newline behind, as long as they
+ * come. Indices are read by branches: they ascend, so their lengths seldom change, the branches are
+ * well predicted, and the next field is begun before this one is finished. */
+#define REGULAR_BYTES (9 + CT__SHORT_BYTES) // index, colon, value
+static inline void take_regular(ct__libsvm *out, features *f)
 {
-    const char *field = *p;
-    if (end - field >= 2 && ct__is_digit(field[0]) && (field[1] == ' ' || field[1] == '\n')) {
-        *value = (double)(field[0] - '0');
-        *p = field + 1;
-        return CT_OK;
+    const char *p = f->p, *end = out->end;
+    int64_t before = f->before;
+    size_t k = f->nnz;
+    while (end - p >= REGULAR_BYTES) {
+        const char *q = p;
+        uint32_t index = 0;
+        for (; ct__is_digit(*q) && q - p < 8; q++)
+            index = index * 10 + (uint32_t)(*q - '0');
+        if (q == p || *q != ':' || index > out->last_index || (int64_t)index <= before)
+            break;
+        q++;
+        if (ct__is_digit(q[0]) && (q[1] == ' ' || q[1] == '\n'))
+            out->val[k] = (double)(*q++ - '0');
+        else if ((q = ct__number_parse_short(q, &out->val[k])) == NULL)
+            break;
+        out->col[k++] = index - out->first_index;
+        before = (int64_t)index;
+        p = q + (*q == ' ');
+        if (*q == '\n')
+            break;
     }
-    const char *stop = ct__number_parse_short(field, end, value);
-    if (stop == NULL)
-        return parse_number(p, end, value);
-    *p = stop;
+    *f = (features){skip_blanks(p, end), k, before};
+}
+
+/* One field of any form. */
+static ct_status take_field(ct__libsvm *out, features *f, ct_diag *diag)
+{
+    uint64_t index;
+    const char *end = out->end, *stop = scan_index(f->p, end, &index);
+    if (stop == f->p || stop == end || *stop != ':' || index > out->last_index ||
+        (int64_t)index <= f->before)
+        return bad_index(f->p, stop, index, f->before, out, diag);
+    const char *field = f->p = stop + 1;
+    ct_status status = parse_number(&f->p, end, &out->val[f->nnz]);
+    if (status != CT_OK)
+        return bad_value(status, field, end, (uint32_t)index, diag);
+    out->col[f->nnz++] = (uint32_t)index - out->first_index;
+    f->before = (int64_t)index;
+    f->p = skip_blanks(f->p, end);
     return CT_OK;
 }
 
 /* The fields behind the label; *text moves to where they end, *nnz is raised. */
 static ct_status parse_features(ct__libsvm *out, const char **text, size_t *nnz, ct_diag *diag)
 {
-    const char *p = *text, *end = out->end;
-    size_t k = *nnz;
-    int64_t before = (int64_t)out->first_index - 1;
-    for (p = skip_blanks(p, end); !line_ends(p, end); p = skip_blanks(p, end)) {
-        uint64_t index;
-        const char *stop = scan_index(p, end, &index);
-        if (stop == p || stop == end || *stop != ':' || index > out->last_index ||
-            (int64_t)index <= before)
-            return bad_index(p, stop, index, before, out, diag);
-        const char *field = p = stop + 1;
-        ct_status status = parse_value(&p, end, &out->val[k]);
-        if (status != CT_OK)
-            return bad_value(status, field, end, (uint32_t)index, diag);
-        out->col[k++] = (uint32_t)index - out->first_index;
-        before = (int64_t)index;
-    }
-    *text = p;
-    *nnz = k;
+    features f = {skip_blanks(*text, out->end), *nnz, (int64_t)out->first_index - 1};
+    for (take_regular(out, &f); !line_ends(f.p, out->end); take_regular(out, &f))
+        CT_TRY(take_field(out, &f, diag));
+    *text = f.p;
+    *nnz = f.nnz;
+    return CT_OK;
+}
+
+/* A label; nearly all are one digit with or without a sign. */
+static inline ct_status parse_label(const char **p, const char *end, double *value)
+{
+    const char *digit = *p + (**p == '-' || **p == '+');
+    if (end - digit < 2 || !ct__is_digit(*digit) || (digit[1] != ' ' && digit[1] != '\n'))
+        return parse_number(p, end, value);
+    double magnitude = (double)(*digit - '0');
+    *value = **p == '-' ? -magnitude : magnitude;
+    *p = digit + 1;
     return CT_OK;
 }
 
@@ -186,7 +216,7 @@ static ct_status parse_row(ct__libsvm *out, const char **p, ct_diag *diag)
 {
     const char *field = *p;
     size_t nnz = out->nnz;
-    ct_status status = parse_number(p, out->end, &out->label[out->rows]);
+    ct_status status = parse_label(p, out->end, &out->label[out->rows]);
     if (status != CT_OK)
         return bad_label(status, field, *p, out->end, diag);
     CT_TRY(parse_features(out, p, &nnz, diag));

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 /* The block parsers against the parser of lines, which is the specification: the same rows, the
- * same entries bit for bit, and the same first malformed line, on plain, broken and random text. */
+ * same entries bit for bit, and the same first malformed line, on plain, broken and random text.
+ * The parser of lines has a fast way for regular fields of its own; it is held against the general
+ * one.
+ */
 #include "ct_test.h"
 
 #include "dataset_private.h"
@@ -279,11 +282,90 @@ static void test_random_texts(void **state)
     assert_true(by_blocks * 10 >= total * n * 7);
 }
 
+/* The fast way for regular fields needs room behind them: a short line that ends the text is read
+ * by the general way, the same one with a comment behind it by the fast one. */
+static void assert_same_with_room(const char *line)
+{
+    char text[128];
+    size_t n = (size_t)sprintf(text, "%s\n", line);
+    size_t room = (size_t)sprintf(text + n, "#%064d", 0);
+    outcome general = parse(text, n, usual, NULL), fast = parse(text, n + room, usual, NULL);
+    if (fast.status == CT_OK)
+        fast.stopped_at -= room;
+    if (!same(&general, &fast))
+        fail_msg("'%s': status %d (%s), with room %d (%s)", line, general.status,
+                 general.reason.text, fast.status, fast.reason.text);
+    clear(&general);
+    clear(&fast);
+}
+
+static void test_regular_fields(void **state)
+{
+    (void)state;
+    static const char *const fields[] = {
+        "1:0",         "2:9",          "7:1.5",        "12:-0.25",       "345:0.18257",
+        "99999999:1",  "100000000:1",  "4294967294:1", "4294967295:1",   "99999999999:1",
+        "0:1",         "007:1",        "5:-0",         "5:-0.0",         "5:10",
+        "5:1e-5",      "5:.5",         "5:5.",         "5:0.12345678",   "5:0.123456789",
+        "5:1.2.3",     "5:1.5x",       "5:-",          "5:--1",          "5:",
+        "5",           ":1",           "5:1:2",        "+5:1",           "5:0.182574185835055",
+        "5:0.5\t6:1",  "5:1\t6:1",     "5:1\r",        "5:0.5#",         "5:9.99999999999999",
+        "5:1  6:1",    "5:1.5  6:2.5", "5:1 5:1",      "5:1 4:1",        "5:9.999999999999999",
+        "123456789:x", "12345678:x",   "5:nan",        "5:123456789012", "5:9007199254740993",
+    };
+    char line[64];
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        snprintf(line, sizeof line, "1 %s", fields[i]);
+        assert_same_with_room(line);
+        snprintf(line, sizeof line, "1 %s 6:1", fields[i]);
+        assert_same_with_room(line);
+    }
+}
+
+static void test_random_fields(void **state)
+{
+    (void)state;
+    static const char bytes[] = "0123456789012345678901234567890123456789....::::    --+e\t\r#";
+    ct_rng rng;
+    ct_rng_init(&rng, 5, CT_RNG_USER, 0, 0);
+    for (int i = 0; i < 200000; i++) {
+        char line[40];
+        size_t n = (size_t)sprintf(line, "1 %u:", (unsigned)ct_rng_below(&rng, 3));
+        if (i % 2 == 0)
+            n += (size_t)sprintf(line + n, "0.");
+        for (uint64_t more = ct_rng_below(&rng, 20); more > 0; more--)
+            line[n++] = bytes[ct_rng_below(&rng, sizeof bytes - 1)];
+        line[n] = '\0';
+        assert_same_with_room(line);
+    }
+}
+
+/* The fast way for labels against strtod. */
+static void test_labels(void **state)
+{
+    (void)state;
+    static const char *const labels[] = {"0", "-0", "+0", "1", "-1", "+1", "9", "-9", "12", "-2.5"};
+    for (size_t i = 0; i < sizeof labels / sizeof *labels; i++)
+        for (int k = 0; k < 3; k++) {
+            static const char *const behind[] = {" 1:1\n", "\n", ""};
+            char text[32];
+            size_t n = (size_t)sprintf(text, "%s%s", labels[i], behind[k]);
+            double expected = strtod(labels[i], NULL);
+            outcome o = parse(text, n, usual, NULL);
+            assert_int_equal(o.status, CT_OK);
+            assert_memory_equal(o.out.label, &expected, sizeof expected);
+            clear(&o);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lines_of_every_kind),
         cmocka_unit_test(test_random_texts),
+        cmocka_unit_test(test_regular_fields),
+        cmocka_unit_test(test_random_fields),
+        cmocka_unit_test(test_labels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

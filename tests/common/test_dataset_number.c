@@ -23,7 +23,7 @@ static void assert_short_as(const char *text, double expected)
         return;
     memset(line, ' ', sizeof line);
     memcpy(line, text, n);
-    const char *stop = ct__number_parse_short(line, line + sizeof line, &value);
+    const char *stop = ct__number_parse_short(line, &value);
     if (stop != NULL && (stop != line + n || memcmp(&value, &expected, sizeof value) != 0))
         fail_msg("'%s': the shortcut makes it %a, strtod %a", text, value, expected);
 }
