@@ -106,8 +106,9 @@ static ct__libsvm_blocks_fn *choose_blocks(void)
     }
 }
 
-/* Blocks where they get on, lines where they do not: each time the block parser takes nothing, it
- * is asked again only after twice as many lines. */
+/* Blocks where they get on, lines where they do not: each time the block parser takes too little to
+ * make up for the line it gives up, it is asked again only after twice as many lines. */
+#define BLOCKS_PAY_BYTES 1024
 static ct_status parse_lines(ct__libsvm *out, const char **line, ct_diag *diag)
 {
     ct__libsvm_blocks_fn *blocks = choose_blocks();
@@ -119,7 +120,7 @@ static ct_status parse_lines(ct__libsvm *out, const char **line, ct_diag *diag)
             continue;
         const char *before = *line;
         blocks(out, line);
-        pause = *line != before ? 1 : pause < pause_max ? 2 * pause : pause_max;
+        pause = *line - before >= BLOCKS_PAY_BYTES ? 1 : pause < pause_max ? 2 * pause : pause_max;
     }
     return CT_OK;
 }
