@@ -12,6 +12,7 @@
 
 #include <ctrain/timer.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const uint32_t NOT_SEEN = UINT32_MAX;
@@ -91,47 +92,64 @@ ct_status fednl__client_load(fednl__client *client, const ct_dataset *data, cons
     return CT_OK;
 }
 
-/* Set a byte for every pair of columns that meets in a row; byte p of marks is position p. */
-static void mark_pairs(const fednl__client *client, unsigned char *marks)
+/* Words of a bit set of the client's columns. */
+static size_t set_words(const fednl__client *client)
 {
+    return (client->active + 63) / 64;
+}
+
+/* marks is a bit set of columns for every column c: which r <= c meet c in a row. A row's set grows
+ * column by column and is added as a whole. row is scratch of one set, zero before and after. */
+static void mark_pairs(const fednl__client *client, uint64_t *marks, uint64_t *row)
+{
+    size_t words = set_words(client);
     for (size_t j = 0; j < client->rows; j++) {
         const uint32_t *col = client->col + client->row_start[j];
         size_t n = client->row_start[j + 1] - client->row_start[j];
         for (size_t q = 0; q < n; q++) {
-            unsigned char *of_column = marks + fednl__position(0, col[q]);
-            for (size_t p = 0; p <= q; p++)
-                of_column[col[p]] = 1;
+            uint64_t *of_column = marks + col[q] * words;
+            row[col[q] / 64] |= UINT64_C(1) << (col[q] % 64);
+            for (size_t w = 0; w <= col[q] / 64; w++)
+                of_column[w] |= row[w];
         }
+        for (size_t q = 0; q < n; q++)
+            row[col[q] / 64] = 0;
     }
 }
 
-static size_t count_marks(const unsigned char *marks, size_t n)
+static size_t count_marks(const uint64_t *marks, size_t words)
 {
     size_t count = 0;
-    for (size_t i = 0; i < n; i++)
-        count += marks[i];
+    for (size_t w = 0; w < words; w++)
+        count += (size_t)__builtin_popcountll(marks[w]);
     return count;
 }
 
-static void list_pattern(fednl__client *client, const unsigned char *marks)
+static void list_pattern(fednl__client *client, const uint64_t *marks)
 {
-    size_t n = 0, p = 0;
+    size_t n = 0, words = set_words(client);
     for (size_t c = 0; c < client->active; c++) {
-        for (size_t r = 0; r <= c; r++, p++) {
-            if (marks[p] == 0)
-                continue;
-            client->source[n] = (uint32_t)p;
-            client->position[n++] = (uint32_t)fednl__position(client->column[r], client->column[c]);
+        size_t local = fednl__position(0, c), global = fednl__position(0, client->column[c]);
+        for (size_t w = 0; w <= c / 64; w++) {
+            for (uint64_t left = marks[c * words + w]; left != 0; left &= left - 1) {
+                size_t r = 64 * w + (size_t)__builtin_ctzll(left);
+                client->source[n] = (uint32_t)(local + r);
+                client->position[n++] = (uint32_t)(global + client->column[r]);
+            }
         }
+        client->diagonal[c] = (uint32_t)n - 1; // every column meets itself
     }
 }
 
-static void layout_state(fednl__client *client)
+static void layout_state(fednl__client *client, fednl_compressor compressor)
 {
     ct_arena *a = &client->state;
     client->position = ct_arena_array(a, uint32_t, client->pattern);
     client->source = ct_arena_array(a, uint32_t, client->pattern);
-    client->h = ct_arena_array(a, double, client->pattern);
+    client->diagonal = ct_arena_array(a, uint32_t, client->active);
+    client->h = NULL;
+    if (compressor != FEDNL_COMPRESSOR_IDENTITY)
+        client->h = ct_arena_array(a, double, client->pattern);
     client->g = ct_arena_array(a, double, client->dimension);
     client->value = ct_arena_array(a, double, client->capacity);
     client->index = NULL;
@@ -142,21 +160,25 @@ static void layout_state(fednl__client *client)
 ct_status fednl__client_prepare(fednl__client *client, const fednl__compressor *compressor,
                                 double *triangle)
 {
-    size_t size = fednl__position(0, client->active);
-    unsigned char *marks = (unsigned char *)triangle; // zero between uses, so are its bytes
-    mark_pairs(client, marks);
-    client->pattern = count_marks(marks, size);
+    size_t words = client->active * set_words(client); // no more than there are in triangle
+    uint64_t *row = calloc(set_words(client) + 1, sizeof *row);
+    if (row == NULL)
+        return CT_ENOMEM;
+    uint64_t *marks = (uint64_t *)(void *)triangle; // zero between uses, so are its bits
+    mark_pairs(client, marks, row);
+    free(row);
+    client->pattern = count_marks(marks, words);
     client->capacity = client->pattern;
     if (compressor->kind == FEDNL_COMPRESSOR_TOPK && compressor->k < client->pattern)
         client->capacity = compressor->k;
     ct_arena_init_measuring(&client->state);
-    layout_state(client);
+    layout_state(client, compressor->kind);
     ct_status status = ct_arena_init(&client->state, ct_arena_high_water(&client->state));
     if (status == CT_OK) {
-        layout_state(client);
+        layout_state(client, compressor->kind);
         list_pattern(client, marks);
     }
-    memset(marks, 0, size);
+    memset(marks, 0, words * sizeof *marks);
     return status;
 }
 
@@ -183,24 +205,44 @@ static double evaluate_rows(const fednl__client *client, const double *x, fednl_
     return kernels->sum(s->loss, client->rows) / (double)client->rows;
 }
 
-/* of_column[col[p]] += weight val[p] for p < n. The columns of a row differ, so four entries may be
- * loaded before any is stored. */
-static void add_scattered(double *restrict of_column, const uint32_t *restrict col,
-                          const double *restrict val, double weight, size_t n)
+/* Four columns q … q+3 of a row's Hessian: what meets in the rows 0 … q-1 of them all, then the
+ * small triangle. Columns of a row differ, so the four entries may be loaded before any is stored.
+ */
+static void add_four_columns(double *restrict triangle, const uint32_t *restrict col,
+                             const double *restrict val, double weight, size_t q)
 {
-    size_t p = 0;
-    for (; p + 4 <= n; p += 4) {
-        double *a = of_column + col[p], *b = of_column + col[p + 1];
-        double *c = of_column + col[p + 2], *d = of_column + col[p + 3];
-        double sum_a = *a + weight * val[p], sum_b = *b + weight * val[p + 1];
-        double sum_c = *c + weight * val[p + 2], sum_d = *d + weight * val[p + 3];
-        *a = sum_a;
-        *b = sum_b;
-        *c = sum_c;
-        *d = sum_d;
+    double *of[4], factor[4];
+    for (size_t i = 0; i < 4; i++) {
+        of[i] = triangle + fednl__position(0, col[q + i]);
+        factor[i] = weight * val[q + i];
     }
-    for (; p < n; p++)
-        of_column[col[p]] += weight * val[p];
+    for (size_t p = 0; p < q; p++) {
+        size_t row = col[p];
+        double v = val[p];
+        double sum_0 = of[0][row] + factor[0] * v, sum_1 = of[1][row] + factor[1] * v;
+        double sum_2 = of[2][row] + factor[2] * v, sum_3 = of[3][row] + factor[3] * v;
+        of[0][row] = sum_0;
+        of[1][row] = sum_1;
+        of[2][row] = sum_2;
+        of[3][row] = sum_3;
+    }
+    for (size_t i = 0; i < 4; i++)
+        for (size_t p = 0; p <= i; p++)
+            of[i][col[q + p]] += factor[i] * val[q + p];
+}
+
+/* Add weight a a^T of a row a with n entries to triangle. */
+static void add_row_hessian(double *triangle, const uint32_t *col, const double *val, double weight,
+                            size_t n)
+{
+    size_t q = 0;
+    for (; q + 4 <= n; q += 4)
+        add_four_columns(triangle, col, val, weight, q);
+    for (; q < n; q++) {
+        double *of_column = triangle + fednl__position(0, col[q]), factor = weight * val[q];
+        for (size_t p = 0; p <= q; p++)
+            of_column[col[p]] += factor * val[p];
+    }
 }
 
 /* Add the rows' gradients to gradient (a) and their Hessians to triangle (a(a+1)/2). */
@@ -214,9 +256,9 @@ static void sum_derivatives(const fednl__client *client, const double *sigmoid, 
         size_t n = client->row_start[j + 1] - client->row_start[j];
         double first = per_row * sigmoid[j];
         double second = first * (1.0 - sigmoid[j]);
-        add_scattered(gradient, col, val, first, n);
-        for (size_t q = 0; q < n; q++)
-            add_scattered(triangle + fednl__position(0, col[q]), col, val, second * val[q], q + 1);
+        for (size_t p = 0; p < n; p++)
+            gradient[col[p]] += first * val[p];
+        add_row_hessian(triangle, col, val, second, n);
     }
 }
 
@@ -231,14 +273,17 @@ static void derivatives(fednl__client *client, const double *x, fednl__scratch *
     reply->g = client->g;
 }
 
-/* D = Hessian - H_i on the pattern; leaves the triangle zero. */
-static void take_difference(const fednl__client *client, fednl__scratch *s)
+/* The Hessian on the pattern to out; leaves the triangle zero. */
+static void take_hessian(const fednl__client *client, double *triangle, double *out)
 {
-    for (size_t e = 0; e < client->pattern; e++) {
-        double *entry = s->triangle + client->source[e];
-        s->difference[e] = *entry - client->h[e];
-        *entry = 0.0;
+    size_t size = fednl__position(0, client->active);
+    ct_kernels_get()->f64.gather(out, triangle, client->source, client->pattern);
+    if (size / 4 <= client->pattern) {
+        memset(triangle, 0, size * sizeof *triangle);
+        return;
     }
+    for (size_t e = 0; e < client->pattern; e++)
+        triangle[client->source[e]] = 0.0;
 }
 
 /* ||D||_F of the whole symmetric matrix: entries off the diagonal count twice. */
@@ -246,14 +291,19 @@ static double frobenius_norm(const fednl__client *client, const double *differen
 {
     double all = ct_kernels_get()->f64.norm2_squared(difference, client->pattern);
     double diagonal = 0.0;
-    size_t e = 0;
-    for (size_t c = 0; c < client->active; c++) {
-        uint32_t last = (uint32_t)fednl__position(c, c);
-        while (client->source[e] < last)
-            e++;
-        diagonal += difference[e] * difference[e];
-    }
+    for (size_t c = 0; c < client->active; c++)
+        diagonal += difference[client->diagonal[c]] * difference[client->diagonal[c]];
     return sqrt(fmax(2.0 * all - diagonal, 0.0));
+}
+
+/* The Hessian itself is sent and becomes the estimate: nothing is lacking afterwards. */
+static void send_hessian(const fednl__client *client, const double *hessian, fednl__reply *reply)
+{
+    reply->whole = true;
+    reply->l = 0.0;
+    reply->n = client->pattern;
+    reply->index = client->position;
+    reply->value = hessian;
 }
 
 /* S = D: nothing is lacking afterwards. */
@@ -285,15 +335,26 @@ static void learn_top_k(fednl__client *client, size_t k, fednl__scratch *s, fedn
     reply->l = frobenius_norm(client, s->difference);
 }
 
-/* The first estimate is the Hessian itself, and all of it is sent. */
-static void start(fednl__client *client, const fednl__scratch *s, fednl__reply *reply)
+/* What the compressor makes of the Hessian in the scratch's triangle. */
+static void compress(fednl__client *client, const fednl__compressor *compressor, fednl__scratch *s,
+                     fednl__reply *reply)
 {
-    memcpy(client->h, s->difference, client->pattern * sizeof *client->h);
+    reply->whole = false;
+    if (client->h == NULL) {
+        take_hessian(client, s->triangle, client->value);
+        send_hessian(client, client->value, reply);
+    } else if (!client->started) {
+        take_hessian(client, s->triangle, client->h);
+        send_hessian(client, client->h, reply);
+    } else {
+        take_hessian(client, s->triangle, s->difference);
+        ct_kernels_get()->f64.sub(s->difference, s->difference, client->h, client->pattern);
+        if (client->index == NULL)
+            learn_all(client, s, reply);
+        else
+            learn_top_k(client, compressor->k, s, reply);
+    }
     client->started = true;
-    reply->l = 0.0;
-    reply->n = client->pattern;
-    reply->index = client->position;
-    reply->value = client->h;
 }
 
 void fednl__client_round(fednl__client *client, const double *x,
@@ -303,13 +364,7 @@ void fednl__client_round(fednl__client *client, const double *x,
     double begin = ct_time_s();
     derivatives(client, x, scratch, reply);
     double middle = ct_time_s();
-    take_difference(client, scratch);
-    if (!client->started)
-        start(client, scratch, reply);
-    else if (client->index == NULL)
-        learn_all(client, scratch, reply);
-    else
-        learn_top_k(client, compressor->k, scratch, reply);
+    compress(client, compressor, scratch, reply);
     client->derivatives_s += middle - begin;
     client->compress_s += ct_time_s() - middle;
 }

@@ -16,7 +16,8 @@ typedef struct fednl__reply {
     double f;              // mean loss of the client's rows
     const double *g;       // (d)  its gradient
     double l;              // what the estimate lacks now, ||Hessian - H_i||_F after H_i += S_i
-    size_t n;              // entries of the compressed difference S_i
+    bool whole;            // the values are H_i itself, not what is to be added to it
+    size_t n;              // entries of the compressed difference S_i, or of H_i
     const uint32_t *index; // (n)  ascending positions in the triangle, see fednl__position
     const double *value;   // (n)
 } fednl__reply;
@@ -36,12 +37,13 @@ typedef struct fednl__client {
     size_t pattern;      // |P|
     uint32_t *position;  // (|P|)      position in the server's triangle; ascending
     uint32_t *source;    // (|P|)      position in the triangle of the a columns
-    double *h;           // (|P|)      H_i
+    uint32_t *diagonal;  // (a)        entry of the pattern on the diagonal
+    double *h;           // (|P|)      H_i; NULL for Identity, where it is the value sent last
     double *g;           // (d)
     size_t capacity;     // entries of a difference that is sent, at most
     uint32_t *index;     // (capacity) NULL where all of the pattern is sent
     double *value;       // (capacity)
-    bool started;        // h holds an estimate
+    bool started;        // there is an estimate
     double derivatives_s, compress_s; // seconds spent
     ct_arena data, state;
 } fednl__client;
@@ -82,7 +84,8 @@ CT_MUST_USE ct_status fednl__client_prepare(fednl__client *client,
 
 void fednl__client_clear(fednl__client *client);
 
-/* One round at x (d). The first reply carries the whole Hessian, which becomes H_i. */
+/* One round at x (d). The first reply, and every reply of Identity, carries the Hessian itself,
+ * which becomes H_i: it is as long as a difference, and exact. */
 void fednl__client_round(fednl__client *client, const double *x,
                          const fednl__compressor *compressor, fednl__scratch *scratch,
                          fednl__reply *reply);

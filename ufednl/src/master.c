@@ -45,8 +45,33 @@ void fednl__master_add(fednl__master *master, double weight, const fednl__reply 
     master->l += weight * reply->l;
     for (size_t c = 0; c < master->dimension; c++)
         master->g[c] += weight * reply->g[c];
-    for (size_t i = 0; i < reply->n; i++)
-        master->h[reply->index[i]] += weight * reply->value[i];
+}
+
+/* The first entry of the ascending index (n) that is at least position. */
+static size_t lower_bound(const uint32_t *index, size_t n, size_t position)
+{
+    size_t begin = 0;
+    while (n > 0) {
+        size_t half = n / 2;
+        bool below = index[begin + half] < position;
+        begin += below ? half + 1 : 0;
+        n = below ? n - half - 1 : half;
+    }
+    return begin;
+}
+
+void fednl__master_learn(fednl__master *master, size_t begin, size_t end, double weight,
+                         const fednl__reply *reply)
+{
+    double *restrict h = master->h;
+    size_t last = lower_bound(reply->index, reply->n, end);
+    for (size_t i = lower_bound(reply->index, last, begin); i < last; i++)
+        h[reply->index[i]] += weight * reply->value[i];
+}
+
+void fednl__master_forget(fednl__master *master, size_t begin, size_t end)
+{
+    memset(master->h + begin, 0, (end - begin) * sizeof *master->h);
 }
 
 void fednl__master_end(fednl__master *master)

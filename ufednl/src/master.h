@@ -20,10 +20,15 @@ typedef struct fednl__master {
 CT_MUST_USE ct_status fednl__master_init(fednl__master *master, size_t dimension, double lambda);
 void fednl__master_clear(fednl__master *master);
 
-/* A round: begin, add every client's reply in the order of the clients (so that results depend on
- * nothing else), end. weight is m_i / m. Leaves f, g, grad_norm, l, and h up to date. */
+/* A round: begin, add and learn every client's reply in the order of the clients (so that results
+ * depend on nothing else), end. weight is m_i / m. Leaves f, g, grad_norm, l, and h up to date.
+ * learn does the positions begin … end-1 of h only, so that threads can share them out; where
+ * replies carry whole estimates, forget the former ones first. */
 void fednl__master_begin(fednl__master *master);
 void fednl__master_add(fednl__master *master, double weight, const fednl__reply *reply);
+void fednl__master_learn(fednl__master *master, size_t begin, size_t end, double weight,
+                         const fednl__reply *reply);
+void fednl__master_forget(fednl__master *master, size_t begin, size_t end);
 void fednl__master_end(fednl__master *master);
 
 /* x -= (H + (lambda + l) I)^-1 g. FEDNL_EFACTOR: that matrix is not positive definite. */

@@ -10,11 +10,36 @@
 /* f grows beyond this many times its value at the start: diverged. */
 #define GROWTH_LIMIT 1e6
 
+/* H is summed over all clients slice by slice: of about this many entries, which stay in the L1
+ * cache, but not more slices than are worth looking up in every reply. */
+#define SLICE  2048
+#define SLICES 64
+
 static void client_task(void *context, size_t task, size_t worker)
 {
     fednl_solver *s = context;
     fednl__client_round(&s->clients[task], s->master.x, &s->compressor, &s->scratch[worker],
                         &s->replies[task]);
+}
+
+static size_t slice_entries(const fednl_solver *s)
+{
+    size_t even = fednl__triangle(s->dimension) / SLICES + 1;
+    return even > SLICE ? even : SLICE;
+}
+
+/* H at the positions of one slice. */
+static void learn_task(void *context, size_t task, size_t worker)
+{
+    (void)worker;
+    fednl_solver *s = context;
+    size_t slice = slice_entries(s), n = fednl__triangle(s->dimension);
+    size_t begin = task * slice, end = begin + slice;
+    end = end < n ? end : n;
+    if (s->replies[0].whole)
+        fednl__master_forget(&s->master, begin, end);
+    for (size_t i = 0; i < s->n_clients; i++)
+        fednl__master_learn(&s->master, begin, end, s->weight[i], &s->replies[i]);
 }
 
 /* Count a reply: gradient, loss and norm, then the difference. Positions of a whole pattern are
@@ -47,6 +72,7 @@ static void evaluate(fednl_solver *s)
         fednl__master_add(&s->master, s->weight[i], &s->replies[i]);
         count_traffic(s, &s->clients[i], &s->replies[i], first);
     }
+    ct_pool_run(s->pool, (fednl__triangle(s->dimension) - 1) / slice_entries(s) + 1, learn_task, s);
     fednl__master_end(&s->master);
     if (first)
         s->first_f = s->master.f;
