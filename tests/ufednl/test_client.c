@@ -3,7 +3,7 @@
  * against dense ones, and TopK against a full sort of the whole triangle. */
 #include "ct_test.h"
 
-#include "client.h"
+#include "master.h"
 
 #include <ctrain/rng.h>
 #include <math.h>
@@ -241,6 +241,56 @@ static void test_top_k_on_the_pattern_is_the_dense_one(void **state)
         check_top_k(ks[i]);
 }
 
+/* Identity keeps no difference: every reply is the Hessian of its own iterate, to the bit. */
+static void test_identity_sends_the_hessian(void **state)
+{
+    (void)state;
+    fixture f;
+    setup(&f, &identity);
+    static double hessian[TRIANGLE], sent[TRIANGLE];
+    fednl__reply reply;
+    for (int round = 0; round < 3; round++) {
+        fednl__client_round(&f.client, f.x, &identity, &f.scratch, &reply);
+        dense_hessian(&f, hessian);
+        memset(sent, 0, sizeof sent);
+        for (size_t i = 0; i < reply.n; i++)
+            sent[reply.index[i]] = reply.value[i];
+        assert_true(reply.whole && reply.l == 0.0);
+        for (size_t p = 0; p < TRIANGLE; p++)
+            assert_true(sent[p] == hessian[p]);
+        for (size_t c = 0; c < D; c++)
+            f.x[c] = 0.7 * f.x[c] + 0.1 * (double)(c % 3);
+    }
+    teardown(&f);
+}
+
+/* Slices of the server's triangle, learnt one by one, are the triangle learnt at once. */
+static void test_server_learns_in_slices(void **state)
+{
+    (void)state;
+    fixture f;
+    setup(&f, &identity);
+    fednl__reply reply;
+    fednl__client_round(&f.client, f.x, &identity, &f.scratch, &reply);
+    fednl__master whole, sliced;
+    ct_assert_ok(fednl__master_init(&whole, D, 0.0), NULL);
+    ct_assert_ok(fednl__master_init(&sliced, D, 0.0), NULL);
+    const size_t bounds[] = {0, 0, 1, 7, 64, 300, TRIANGLE};
+    for (int round = 0; round < 2; round++) {
+        fednl__master_learn(&whole, 0, TRIANGLE, 0.3, &reply);
+        for (size_t i = 0; i + 1 < sizeof bounds / sizeof *bounds; i++)
+            fednl__master_learn(&sliced, bounds[i], bounds[i + 1], 0.3, &reply);
+        assert_memory_equal(whole.h, sliced.h, TRIANGLE * sizeof *whole.h);
+    }
+    assert_true(whole.h[0] != 0.0);
+    fednl__master_forget(&whole, 0, 64);
+    for (size_t p = 0; p < TRIANGLE; p++)
+        assert_true(whole.h[p] == (p < 64 ? 0.0 : sliced.h[p]));
+    fednl__master_clear(&whole);
+    fednl__master_clear(&sliced);
+    teardown(&f);
+}
+
 static void test_pattern_is_the_pairs_that_meet(void **state)
 {
     (void)state;
@@ -274,6 +324,8 @@ int main(void)
         cmocka_unit_test(test_derivatives_match_central_differences),
         cmocka_unit_test(test_loss_and_gradient_match_the_objective),
         cmocka_unit_test(test_top_k_on_the_pattern_is_the_dense_one),
+        cmocka_unit_test(test_identity_sends_the_hessian),
+        cmocka_unit_test(test_server_learns_in_slices),
         cmocka_unit_test(test_pattern_is_the_pairs_that_meet),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -111,6 +111,22 @@ static void test_extremes(void **state)
     check_every_k(v + 100, 100);
 }
 
+// every sampled entry misleads: the bounds guessed from them hold no key of any rank
+static void test_misleading_samples(void **state)
+{
+    (void)state;
+    static double v[LONGEST];
+    ct_rng rng;
+    ct_rng_init(&rng, 4, CT_RNG_USER, 0, 0);
+    ct_rng_fill_normal_f64(&rng, v, LONGEST, 0.0, 1.0);
+    for (size_t i = 0; i < 64; i++)
+        v[i * LONGEST / 64] = 1e3 + (double)i;
+    check_every_k(v, LONGEST);
+    for (size_t i = 0; i < 64; i++)
+        v[i * LONGEST / 64] = 1e-9 * (double)i;
+    check_every_k(v, LONGEST);
+}
+
 static void test_zeros_are_left_out(void **state)
 {
     (void)state;
@@ -126,9 +142,8 @@ static void test_zeros_are_left_out(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_normal_deviates),
-        cmocka_unit_test(test_ties),
-        cmocka_unit_test(test_extremes),
+        cmocka_unit_test(test_normal_deviates),    cmocka_unit_test(test_ties),
+        cmocka_unit_test(test_extremes),           cmocka_unit_test(test_misleading_samples),
         cmocka_unit_test(test_zeros_are_left_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -206,29 +206,28 @@ static double evaluate_rows(const fednl__client *client, const double *x, fednl_
 }
 
 /* Four columns q … q+3 of a row's Hessian: what meets in the rows 0 … q-1 of them all, then the
- * small triangle. Columns of a row differ, so the four entries may be loaded before any is stored.
- */
+ * small triangle. One load of an entry of the row serves four sums. */
 static void add_four_columns(double *restrict triangle, const uint32_t *restrict col,
                              const double *restrict val, double weight, size_t q)
 {
-    double *of[4], factor[4];
-    for (size_t i = 0; i < 4; i++) {
-        of[i] = triangle + fednl__position(0, col[q + i]);
-        factor[i] = weight * val[q + i];
+    double *c_0 = triangle + fednl__position(0, col[q]);
+    double *c_1 = triangle + fednl__position(0, col[q + 1]);
+    double *c_2 = triangle + fednl__position(0, col[q + 2]);
+    double *c_3 = triangle + fednl__position(0, col[q + 3]);
+    double f_0 = weight * val[q], f_1 = weight * val[q + 1];
+    double f_2 = weight * val[q + 2], f_3 = weight * val[q + 3];
+    for (size_t p = 0; p <= q; p++) {
+        c_0[col[p]] += f_0 * val[p];
+        c_1[col[p]] += f_1 * val[p];
+        c_2[col[p]] += f_2 * val[p];
+        c_3[col[p]] += f_3 * val[p];
     }
-    for (size_t p = 0; p < q; p++) {
-        size_t row = col[p];
-        double v = val[p];
-        double sum_0 = of[0][row] + factor[0] * v, sum_1 = of[1][row] + factor[1] * v;
-        double sum_2 = of[2][row] + factor[2] * v, sum_3 = of[3][row] + factor[3] * v;
-        of[0][row] = sum_0;
-        of[1][row] = sum_1;
-        of[2][row] = sum_2;
-        of[3][row] = sum_3;
-    }
-    for (size_t i = 0; i < 4; i++)
-        for (size_t p = 0; p <= i; p++)
-            of[i][col[q + p]] += factor[i] * val[q + p];
+    c_1[col[q + 1]] += f_1 * val[q + 1];
+    c_2[col[q + 1]] += f_2 * val[q + 1];
+    c_3[col[q + 1]] += f_3 * val[q + 1];
+    c_2[col[q + 2]] += f_2 * val[q + 2];
+    c_3[col[q + 2]] += f_3 * val[q + 2];
+    c_3[col[q + 3]] += f_3 * val[q + 3];
 }
 
 /* Add weight a a^T of a row a with n entries to triangle. */

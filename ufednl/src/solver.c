@@ -12,7 +12,7 @@
 
 /* H is summed over all clients slice by slice: of about this many entries, which stay in the L1
  * cache, but not more slices than are worth looking up in every reply. */
-#define SLICE  2048
+#define SLICE  8192
 #define SLICES 64
 
 static void client_task(void *context, size_t task, size_t worker)

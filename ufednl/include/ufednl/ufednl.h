@@ -57,7 +57,7 @@ typedef enum fednl_algorithm {
 /* What a client sends of the difference D of its Hessian and the estimate of it. N = d(d+1)/2 is
  * the number of entries of the upper triangle, column by column. */
 typedef enum fednl_compressor {
-    FEDNL_COMPRESSOR_IDENTITY, // all of D
+    FEDNL_COMPRESSOR_IDENTITY, // all of it, sent as the Hessian itself, which is as long as D
     FEDNL_COMPRESSOR_TOPK      // the k entries of largest magnitude; of equal ones the first
 } fednl_compressor;
 
