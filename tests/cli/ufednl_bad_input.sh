@@ -29,8 +29,7 @@ refused 2 "too_large:2:" train too_large m
 refused 2 "not_finite:2:" train not_finite m
 refused 2 "index_zero:1:" train index_zero m
 refused 2 "good:1:" train --dims 2 good m
-"$cli" train folder m >out 2>err && fail "a folder was read"
-[ "$(wc -l <err)" = 1 ] || fail "folder: $(cat err)"
+refused 2 "folder: Is a directory" train folder m
 rm -f out err
 
 refused 2 "--lambda" train --lambda -1 good m
