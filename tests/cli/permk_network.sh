@@ -118,8 +118,10 @@ done
 serve group
 for i in 0 1 2 3; do join group $i --tol 0 --max-rounds 60000; done
 sleep 0.7
-kill -INT $server "${pid[@]}"
-ends group $server 130
+kill -INT "${pid[@]}" $server # one after the other: a client must not hear of the server's end before its own signal
+wait $server
+code=$?
+[ $code = 130 ] || [ $code = 0 ] || fail "a signal to all: the server ended with $code"
 for i in 0 1 2 3; do
   wait "${pid[$i]}"
   code=$?
