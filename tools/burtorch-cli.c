@@ -241,20 +241,13 @@ static ct_status open_outputs(training *t, const cli_command *command, ct_diag *
         {.title = "Learning rate", .x = 0, .y = rate, .n_y = 1}};
     if (ct_report_create(&t->report, "Character model", PROGRAM) != CT_OK)
         return ct_fail(diag, CT_ENOMEM, "out of memory");
-    CT_TRY(ct_report_open_html(t->report, t->s->report, diag));
-    CT_TRY(ct_report_open_jsonl(t->report, t->s->jsonl, diag));
-    CT_TRY(ct_report_open_csv(t->report, t->s->csv, diag));
     for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
         (void)ct_report_column(t->report, columns[i].key, columns[i].label, columns[i].unit);
     for (size_t i = 0; i < sizeof plots / sizeof *plots; i++)
         ct_report_add_plot(t->report, &plots[i]);
     cli_echo_settings(t->report, command, t->s);
-    if (!t->s->model_out)
-        return CT_OK;
-    ct_file_writer *probe;
-    CT_TRY(ct_file_writer_open(&probe, t->s->model_out, diag));
-    ct_file_writer_abort(probe);
-    return CT_OK;
+    const cli_outputs outputs = {t->s->report, t->s->csv, t->s->jsonl, t->s->model_out};
+    return cli_open_outputs(t->report, &outputs, diag);
 }
 
 static ct_status open_text(training *t, ct_diag *diag)

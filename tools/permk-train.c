@@ -124,15 +124,8 @@ static ct_status open_outputs(training *t, const cli_command *command, ct_diag *
     CT_TRY(ct_report_create(&t->report, title, "permk-train " CTRAIN_VERSION));
     cli_echo_settings(t->report, command, s);
     declare_report(t->report);
-    CT_TRY(ct_report_open_jsonl(t->report, s->jsonl, diag));
-    CT_TRY(ct_report_open_csv(t->report, s->csv, diag));
-    CT_TRY(ct_report_open_html(t->report, s->report, diag));
-    if (s->model_out == NULL)
-        return CT_OK;
-    ct_file_writer *probe;
-    CT_TRY(ct_file_writer_open(&probe, s->model_out, diag));
-    ct_file_writer_abort(probe);
-    return CT_OK;
+    const cli_outputs outputs = {s->report, s->csv, s->jsonl, s->model_out};
+    return cli_open_outputs(t->report, &outputs, diag);
 }
 
 static void on_round(void *context, const permk_round *round)

@@ -103,15 +103,8 @@ static ct_status open_outputs(training *t, const cli_command *command, ct_diag *
     cli_echo_settings(t->report, command, s);
     declare_columns(t->report);
     declare_plots(t->report);
-    CT_TRY(ct_report_open_jsonl(t->report, s->jsonl, diag));
-    CT_TRY(ct_report_open_csv(t->report, s->csv, diag));
-    CT_TRY(ct_report_open_html(t->report, s->report, diag));
-    if (s->model == NULL)
-        return CT_OK;
-    ct_file_writer *probe;
-    CT_TRY(ct_file_writer_open(&probe, s->model, diag));
-    ct_file_writer_abort(probe);
-    return CT_OK;
+    const cli_outputs outputs = {s->report, s->csv, s->jsonl, s->model};
+    return cli_open_outputs(t->report, &outputs, diag);
 }
 
 static ct_status read_data(training *t, ct_diag *diag)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Datasets from arrays, binary labels, splits, the generator and the writer. */
 #include "ct_test.h"
+#include "dataset_same.h"
 
 #include <ctrain/dataset.h>
 #include <ctrain/rng.h>
@@ -20,17 +21,6 @@ static ct_dataset *small_dataset(void)
     ct_diag diag = {""};
     ct_assert_ok(ct_dataset_from_csr(&data, 3, 5, starts, cols, vals, labels, &diag), &diag);
     return data;
-}
-
-static void assert_same(const ct_dataset *a, const ct_dataset *b)
-{
-    assert_int_equal(a->rows, b->rows);
-    assert_int_equal(a->cols, b->cols);
-    assert_int_equal(a->nnz, b->nnz);
-    assert_memory_equal(a->row_start, b->row_start, (a->rows + 1) * sizeof *a->row_start);
-    assert_memory_equal(a->col, b->col, a->nnz * sizeof *a->col);
-    assert_memory_equal(a->val, b->val, a->nnz * sizeof *a->val);
-    assert_memory_equal(a->label, b->label, a->rows * sizeof *a->label);
 }
 
 static void test_from_csr_copies(void **state)

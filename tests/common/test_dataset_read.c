@@ -2,6 +2,7 @@
 /* The LIBSVM reader: what it accepts, every way a line can be malformed, real data, and that
  * neither threads nor the instruction set change the result. */
 #include "ct_test.h"
+#include "dataset_same.h"
 
 #include <ctrain/dataset.h>
 #include <stdio.h>
@@ -236,17 +237,6 @@ static void test_what_is_no_file(void **state)
     ct_status status = ct_dataset_read_libsvm(&data, "/", NULL, &diag);
     assert_int_not_equal(status, CT_OK);
     ct_assert_contains(diag.text, "/: ");
-}
-
-static void assert_same(const ct_dataset *a, const ct_dataset *b)
-{
-    assert_int_equal(a->rows, b->rows);
-    assert_int_equal(a->cols, b->cols);
-    assert_int_equal(a->nnz, b->nnz);
-    assert_memory_equal(a->row_start, b->row_start, (a->rows + 1) * sizeof *a->row_start);
-    assert_memory_equal(a->col, b->col, a->nnz * sizeof *a->col);
-    assert_memory_equal(a->val, b->val, a->nnz * sizeof *a->val);
-    assert_memory_equal(a->label, b->label, a->rows * sizeof *a->label);
 }
 
 /* Enough text for every thread to get a part, with blank lines and comments that leave gaps; with

@@ -111,6 +111,17 @@ bool cli_given(const char *option);
  * never contents. */
 void cli_echo_settings(ct_report *report, const cli_command *command, const void *settings);
 
+/* Paths a training command may write; NULL: not asked for. */
+typedef struct cli_outputs {
+    const char *html, *csv, *jsonl, *model;
+} cli_outputs;
+
+/* Refuse before the work begins what could not be written after it: opens the files of the report,
+ * and tries whether model can be written (it is untouched). The JSON lines, which replace their
+ * file at once, come last. Status and diag as ct_report_open_html. */
+CT_MUST_USE ct_status cli_open_outputs(ct_report *report, const cli_outputs *outputs,
+                                       ct_diag *diag);
+
 /* From the first call on, SIGINT and SIGTERM raise the flag instead of ending the process; a second
  * one ends it at once. A command that never calls cli_stop_flag() is ended by the first.
  * cli_exit_code: 130 or 143 if a signal came, else code. */
