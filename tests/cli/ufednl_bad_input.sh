@@ -122,4 +122,9 @@ refused 2 "--positive" generate --positive 1.5 g
 refused 2 "--positive" generate --positive 1 g
 refused 2 "--nnz: 4 is more than the 3 features" generate --features 3 --nnz 4 g
 
+# a model that cannot be written does not cost the lines of an earlier run
+echo old >kept.jsonl
+refused 2 "/no/such/folder/m" train --jsonl kept.jsonl good /no/such/folder/m
+[ "$(cat kept.jsonl)" = old ] || fail "kept.jsonl: $(cat kept.jsonl)"
+
 finish
