@@ -19,19 +19,21 @@ if(CTRAIN_COVERAGE)
   add_link_options(--coverage)
 endif()
 
-# Flags of one instruction set go to the files named for it, and to no other.
+# Flags of one instruction set go to the files named for it (or to burtorch's ops/, compiled once for each), and to no other.
+set(ctrain_simd_flags_avx2 -mavx2 -mfma -mbmi -mbmi2)
+# gcc's intrinsics are macros at -O0, and their casts warn there
+set(ctrain_simd_flags_avx512 -mavx512f -mavx512dq -mavx512bw -mavx512vl -mavx2 -mfma -mbmi -mbmi2 -mprefer-vector-width=512
+    $<$<CONFIG:Debug>:-Wno-sign-conversion>)
 function(ctrain_set_simd_flags)
   if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64")
     return()
   endif()
   foreach(file IN LISTS ARGN)
-    if(file MATCHES "_avx2\\.c$")
-      set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS "-mavx2;-mfma;-mbmi;-mbmi2")
-    elseif(file MATCHES "_avx512\\.c$")
-      set_source_files_properties(${file} PROPERTIES
-        # gcc's intrinsics are macros at -O0, and their casts warn there
-        COMPILE_OPTIONS "-mavx512f;-mavx512dq;-mavx512bw;-mavx512vl;-mavx2;-mfma;-mbmi;-mbmi2;-mprefer-vector-width=512;$<$<CONFIG:Debug>:-Wno-sign-conversion>")
-    endif()
+    foreach(simd avx2 avx512)
+      if(file MATCHES "_${simd}\\.c$")
+        set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS "${ctrain_simd_flags_${simd}}")
+      endif()
+    endforeach()
   endforeach()
 endfunction()
 
@@ -39,6 +41,7 @@ endfunction()
 function(ctrain_library name archive)
   cmake_parse_arguments(arg "" "" "DEPENDS;PRIVATE" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/src/*.c")
+  list(FILTER sources EXCLUDE REGEX "/src/ops/")
   ctrain_set_simd_flags(${sources})
   add_library(${name} STATIC ${sources})
   add_library(ctrain::${name} ALIAS ${name})

@@ -3,12 +3,12 @@
 #ifndef BURTORCH_BURTORCH_H
 #define BURTORCH_BURTORCH_H
 
-#include <burtorch/char_mlp.h>
 #include <burtorch/expression.h>
 #include <burtorch/graph.h>
 #include <burtorch/ops.h>
 #include <burtorch/safetensors.h>
 #include <burtorch/tape.h>
+#include <burtorch/tensor.h>
 #include <burtorch/text.h>
 
 #endif
