@@ -113,8 +113,41 @@ void bt_graph_destroy(bt_graph *graph)
     free(graph->calls);
     free(graph->parameter);
     free(graph->zero);
+    free(graph->profile);
     ct_arena_clear(&graph->arena);
     free(graph);
+}
+
+static bool copy_nodes(bt_graph *copy, const bt_graph *graph)
+{
+    copy->nodes = calloc(graph->n_nodes + 1, sizeof *copy->nodes);
+    copy->capacity = graph->n_nodes + 1;
+    for (size_t i = 0; copy->nodes && i < graph->n_nodes; i++) {
+        copy->nodes[i] = graph->nodes[i];
+        copy->n_nodes = i + 1;
+        if (graph->nodes[i].name) {
+            copy->nodes[i].name = strdup(graph->nodes[i].name);
+            if (!copy->nodes[i].name)
+                return false;
+        }
+    }
+    return copy->nodes != NULL;
+}
+
+ct_status bt__graph_clone(bt_graph **out, bt_graph *graph)
+{
+    CT_TRY(bt_graph_create(out, graph->dtype));
+    bt_graph *copy = *out;
+    copy->seed = graph->seed;
+    copy->simd = graph->simd;
+    copy->status = graph->status;
+    copy->diag = graph->diag;
+    bt_graph_share(copy, graph);
+    if (copy_nodes(copy, graph))
+        return CT_OK;
+    bt_graph_destroy(copy);
+    *out = NULL;
+    return CT_ENOMEM;
 }
 
 void bt_graph_set_seed(bt_graph *graph, uint64_t seed)

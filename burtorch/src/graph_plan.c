@@ -286,7 +286,7 @@ static void carve_leaves(bt_graph *graph, ct_arena *arena)
         const size_t bytes = bt__dtype_bytes(node->dtype);
         if (node->op >= BT__VIEW)
             continue;
-        if (!(node->name && graph->shared))
+        if (!node->value) // not the shared graph's
             node->value = ct_arena_calloc(arena, node->size, bytes);
         if (node->needs_gradient)
             node->gradient = ct_arena_calloc(arena, node->size, bytes);
@@ -389,7 +389,7 @@ static ct_status link_shared(bt_graph *graph, ct_diag *diag)
                        "precision");
     for (size_t i = 0; i < graph->n_nodes; i++) {
         bt__node *node = &graph->nodes[i];
-        if (!node->name)
+        if (!node->name || (graph->own_buffers && node->op == BT__BUFFER))
             continue;
         const bt__node *found = bt__node_of(bt_graph_find(from, node->name));
         if (!found || found->op != node->op)

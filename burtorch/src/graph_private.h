@@ -127,6 +127,9 @@ struct bt_graph {
     void *take_weight_context;
     uint64_t seed, step;
     bt_graph *shared; // whose parameters these are
+    bool own_buffers; // not the shared graph's: a shard's running statistics are nobody's
+    double *profile;  // (2 n_nodes) seconds forward, then backward; NULL: not measured
+    size_t profile_calls;
     ct_simd simd;     // whose code runs
     const bt__op_code *const *codes;
     bt__call *calls;     // (n_nodes) as backward gets them
@@ -159,7 +162,27 @@ ct_status bt__shapes_differ(const bt__call *call, ct_diag *diag, const char *nam
 ct_status bt__want_real(const bt__call *call, size_t j, ct_diag *diag);
 ct_status bt__want_indices(const bt__call *call, size_t j, ct_diag *diag);
 
+/* Gradients of seed * loss, set or added; what bt_graph_backward is made of. */
+void bt__graph_run_back(bt_graph *graph, double seed, bool add);
+/* A copy of a graph that is not planned, which shares its parameters once it is; buffers are
+ * shared or, for a shard, copies. */
+ct_status bt__graph_clone(bt_graph **out, bt_graph *graph);
+
 /* Whether a product is worth a BLAS call; the rest is faster in our kernel. */
 bool bt__gemm_is_large(size_t m, size_t n, size_t k);
+/* C (m x n, rows ldc apart) = op(A) op(B) [+ C]. */
+void bt__gemm_f32(const bt__call *call, bool ta, bool tb, size_t m, size_t n, size_t k,
+                  const float *a, size_t lda, const float *b, size_t ldb, bool accumulate, float *c,
+                  size_t ldc);
+void bt__gemm_f64(const bt__call *call, bool ta, bool tb, size_t m, size_t n, size_t k,
+                  const double *a, size_t lda, const double *b, size_t ldb, bool accumulate,
+                  double *c, size_t ldc);
+
+/* The loss of a planned graph. */
+static inline bt_tensor bt__loss_of(bt_graph *graph)
+{
+    const bt_tensor loss = {graph, graph->loss};
+    return loss;
+}
 
 #endif

@@ -2,6 +2,7 @@
 /* Running a planned graph: forward and backward are loops over its calls. */
 #include "graph_private.h"
 
+#include <ctrain/timer.h>
 #include <string.h>
 
 void bt_graph_set_training(bt_graph *graph, bool training)
@@ -27,13 +28,17 @@ ct_status bt_graph_forward(bt_graph *graph, ct_diag *diag)
         call->training = graph->training;
         call->seed = graph->seed;
         call->step = graph->step;
+        const double start = graph->profile ? ct_time_s() : 0.0;
         const ct_status status = graph->codes[op]->forward(call, diag);
+        if (graph->profile)
+            graph->profile[i] += ct_time_s() - start;
         if (status != CT_OK) {
             ct_diag_prefix(diag, "%s", bt__tensor_ops[op].name);
             return status;
         }
     }
     graph->ran = true;
+    graph->profile_calls++;
     return CT_OK;
 }
 
@@ -47,7 +52,7 @@ static void zero_gradients(const bt__call *call, const bt_graph *graph, unsigned
     }
 }
 
-static void run_back(bt_graph *graph, double seed, bool add)
+void bt__graph_run_back(bt_graph *graph, double seed, bool add)
 {
     if (!graph->planned || !graph->ran || graph->loss == BT_NO_TENSOR ||
         !graph->nodes[graph->loss].gradient)
@@ -63,20 +68,23 @@ static void run_back(bt_graph *graph, double seed, bool add)
         const bool weight = call.out->weight_elsewhere;
         if (!call.wanted && !weight)
             continue;
+        const double start = graph->profile ? ct_time_s() : 0.0;
         zero_gradients(&call, graph, graph->zero[i] & fresh);
         call.overwrite &= fresh;
         graph->codes[call.out->op]->backward(&call);
         if (weight && graph->weights == BT__WEIGHTS_AT_ONCE)
             graph->take_weight(graph->take_weight_context, (uint32_t)i);
+        if (graph->profile)
+            graph->profile[graph->n_nodes + i] += ct_time_s() - start;
     }
 }
 
 void bt_graph_backward(bt_graph *graph)
 {
-    run_back(graph, 1.0, false);
+    bt__graph_run_back(graph, 1.0, false);
 }
 
 void bt_graph_backward_add(bt_graph *graph, double scale)
 {
-    run_back(graph, scale, true);
+    bt__graph_run_back(graph, scale, true);
 }

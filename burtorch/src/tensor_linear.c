@@ -1,13 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* The dense layer and the copy of a view: shapes and builders, and when a product is large. */
+/* The dense layer and the copy of a view: shapes and builders. */
 #include "graph_private.h"
 
 #include <string.h>
-
-bool bt__gemm_is_large(size_t m, size_t n, size_t k)
-{
-    return (double)m * (double)n * (double)k > 128.0 * 128.0 * 128.0;
-}
 
 ct_status bt__copy_shape(bt__call *call, ct_diag *diag)
 {

@@ -26,13 +26,14 @@
 #define BT__SUFFIX    _f32_
 #define MATH(name)    name##f
 #define KERNELS(call) (&(call)->kernels->f32)
-#define BT__BLAS_GEMM ct_blas_gemm_f32
+/* C (m x n, rows ldc apart) = op(A) op(B) [+ C], by BLAS where that is faster. */
+#define GEMM bt__gemm_f32
 #elif BT__PRECISION == 64
 #define T             double
 #define BT__SUFFIX    _f64_
 #define MATH(name)    name
 #define KERNELS(call) (&(call)->kernels->f64)
-#define BT__BLAS_GEMM ct_blas_gemm_f64
+#define GEMM bt__gemm_f64
 #else
 #error "BT__PRECISION is 32 or 64"
 #endif
@@ -57,10 +58,5 @@ BT__CODE_OPS(BT__DECLARE_CODE)
 #define SAVED(node)    ((T *)(node)->saved)
 #define INDICES(node)  ((const uint32_t *)(node)->value)
 
-/* C (m x n, rows ldc apart) = op(A) op(B) [+ C], by BLAS where that is faster. */
-void BT__NAME(gemm)(const bt__call *call, bool ta, bool tb, size_t m, size_t n, size_t k,
-                    const T *a, size_t lda, const T *b, size_t ldb, bool accumulate, T *c,
-                    size_t ldc);
-#define GEMM BT__NAME(gemm)
 
 #endif
