@@ -63,4 +63,6 @@ void BT__NAME(gemm)(const bt__call *call, bool ta, bool tb, size_t m, size_t n, 
                     size_t ldc);
 #define GEMM BT__NAME(gemm)
 
+#include "vector_math.h"
+
 #endif
