@@ -5,18 +5,8 @@
 
 #include "op.h"
 
-BT__INLINE T normal_cdf(T x)
-{
-    return (T)0.5 * MATH(erfc)(-x * (T)0.70710678118654752440);
-}
-
-BT__INLINE T normal_pdf(T x)
-{
-    return (T)0.39894228040143267794 * MATH(exp)((T)-0.5 * x * x);
-}
-
 /* y = act(z); y may be z. */
-BT__INLINE void activate(const bt__call *call, bt_activation act, T *y, const T *z, size_t n)
+BT__INLINE void activate(bt_activation act, T *y, const T *z, size_t n)
 {
     switch (act) {
     case BT_IDENTITY:
@@ -27,14 +17,19 @@ BT__INLINE void activate(const bt__call *call, bt_activation act, T *y, const T 
             y[i] = z[i] <= (T)0 ? (T)0 : z[i];
         break;
     case BT_TANH:
-        KERNELS(call)->tanh(y, z, n);
+        BT__SIMD_LOOP
+        for (size_t i = 0; i < n; i++)
+            y[i] = vm_tanh(z[i]);
         break;
     case BT_SIGMOID:
-        KERNELS(call)->sigmoid(y, z, n);
+        BT__SIMD_LOOP
+        for (size_t i = 0; i < n; i++)
+            y[i] = vm_sigmoid(z[i]);
         break;
     case BT_GELU:
+        BT__SIMD_LOOP
         for (size_t i = 0; i < n; i++)
-            y[i] = z[i] * normal_cdf(z[i]);
+            y[i] = z[i] * vm_normal_cdf(z[i]);
         break;
     }
 }
@@ -61,8 +56,12 @@ BT__INLINE void deactivate(bt_activation act, T *dz, const T *dy, const T *from,
             dz[i] = dy[i] * (from[i] * ((T)1 - from[i]));
         break;
     case BT_GELU:
-        for (size_t i = 0; i < n; i++)
-            dz[i] = dy[i] * (normal_cdf(from[i]) + from[i] * normal_pdf(from[i]));
+        BT__SIMD_LOOP
+        for (size_t i = 0; i < n; i++) {
+            T pdf;
+            const T cdf = vm_normal(from[i], &pdf);
+            dz[i] = dy[i] * (cdf + from[i] * pdf);
+        }
         break;
     }
 }

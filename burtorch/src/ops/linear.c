@@ -23,7 +23,7 @@ static ct_status linear_forward(const bt__call *call, ct_diag *diag)
     for (size_t i = 0; bias && i < m; i++)
         memcpy(z + i * n, VALUE(call->in[2]), n * sizeof(T));
     GEMM(call, false, true, m, n, k, VALUE(call->in[0]), k, VALUE(call->in[1]), k, bias, z, n);
-    activate(call, act, y, z, m * n);
+    activate(act, y, z, m * n);
     return CT_OK;
 }
 

@@ -59,4 +59,6 @@ BT__CODE_OPS(BT__DECLARE_CODE)
 #define INDICES(node)  ((const uint32_t *)(node)->value)
 
 
+#include "vector_math.h"
+
 #endif
