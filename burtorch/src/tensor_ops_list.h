@@ -31,9 +31,13 @@
 
 #define BT__IMAGE_OPS(X)
 
-#define BT__INDEX_OPS(X)
+#define BT__INDEX_OPS(X)                                                                           \
+    X(EMBEDDING, embedding, embedding, embedding, BT__IN(1), 0, 0)
 
-#define BT__LOSS_OPS(X)
+#define BT__LOSS_OPS(X)                                                                            \
+    X(CROSS_ENTROPY, cross_entropy, cross_entropy, cross_entropy, BT__IN(0) | BT__IN(1), BT__IN(0), 0) \
+    X(MSE, mse, mse, mse, BT__IN(0) | BT__IN(1), BT__IN(0) | BT__IN(1), 0)                         \
+    X(BINARY_CROSS_ENTROPY, binary_cross_entropy, binary_cross_entropy, binary_cross_entropy, BT__IN(0) | BT__IN(1), BT__IN(0) | BT__IN(1), 0)
 // clang-format on
 
 /* Those that have code. */
