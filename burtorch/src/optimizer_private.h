@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+/* An optimizer in parts, for a trainer that has gradients in pieces.
+ *
+ * begin once a step, then update for disjoint ranges that cover each parameter, from any threads:
+ * each element depends on itself alone, so bits do not depend on how the ranges are cut. */
+#ifndef BURTORCH_OPTIMIZER_PRIVATE_H
+#define BURTORCH_OPTIMIZER_PRIVATE_H
+
+#include <burtorch/optimizer.h>
+
+/* Count one step, and keep what its updates share. Gradients are taken times gradient_scale. */
+void bt__optimizer_begin(bt_optimizer *optimizer, double rate, double gradient_scale);
+/* Update elements begin … end-1 of a parameter from gradient[0 … end-begin-1] (of the graph's
+ * dtype). */
+void bt__optimizer_update(bt_optimizer *optimizer, size_t parameter, size_t begin, size_t end,
+                          const void *gradient);
+
+/* The gradient norm is the root of the sum, parameter by parameter and in each block by block, of
+ * the square sums of blocks of this many elements (the last of a parameter may be shorter). */
+enum { BT__NORM_BLOCK = 4096 };
+double bt__optimizer_square_sum(const bt_optimizer *optimizer, const void *gradient, size_t n);
+/* What clipping makes of such a norm: the gradient_scale. */
+double bt__optimizer_clip(const bt_optimizer *optimizer, double norm);
+
+/* What all elements of a step share. */
+typedef struct bt__optimizer_rule {
+    bt_optimizer_kind kind;
+    bool nesterov;
+    double scale; // of the gradient
+    double rate;  // of SGD; of Adam divided by 1 - beta1^t
+    double momentum, beta1, beta2, epsilon;
+    double decay; // of AdamW: what p is multiplied by; else what p adds to the gradient
+    double root;  // of Adam: sqrt(1 - beta2^t)
+} bt__optimizer_rule;
+
+/* m and v: NULL where the rule has none. */
+typedef void bt__optimizer_update_fn(const bt__optimizer_rule *rule, void *value, void *m, void *v,
+                                     const void *gradient, size_t n);
+typedef double bt__square_sum_fn(const void *gradient, size_t n);
+
+#endif
