@@ -5,7 +5,8 @@
 
 int main(int argc, char **argv)
 {
-    static const char *const works[] = {"makemore_h4_b1",   "makemore_h64_b1",  "makemore_h1024_b1",
-                                        "makemore_h4_b64",  "makemore_h64_b64", "makemore_h1024_b64"};
+    static const char *const works[] = {"makemore_h4_b1",    "makemore_h64_b1",
+                                        "makemore_h1024_b1", "makemore_h4_b64",
+                                        "makemore_h64_b64",  "makemore_h1024_b64"};
     return layer_works_main(argc, argv, works, sizeof works / sizeof *works);
 }

@@ -125,8 +125,8 @@ static net build(const work *w, bt_dtype dtype, size_t rows)
     bt_tensor logits;
     if (bt_graph_create(&n.graph, dtype) != CT_OK)
         abort();
-    n.targets = bt_input_u32(n.graph, w->model == GPT ? bt_shape2(rows, w->context)
-                                                      : bt_shape1(rows));
+    n.targets =
+        bt_input_u32(n.graph, w->model == GPT ? bt_shape2(rows, w->context) : bt_shape1(rows));
     if (w->model == MLP) {
         n.x = bt_input(n.graph, bt_shape2(rows, 784));
         logits = dense(n.x, "layer.0", 784, 1024, true, BT_RELU);
@@ -233,8 +233,8 @@ static void make_batch(batch *b, const work *w, const bt_safetensors *file)
         b->x = malloc(n * sizeof *b->x);
         targets = malloc(m * sizeof *targets);
         for (size_t i = 0; i < n; i++)
-            b->x[i] = w->model == MLP ? ct_rng_uniform(&rng)
-                                      : (double)ct_rng_below(&rng, w->vocabulary);
+            b->x[i] =
+                w->model == MLP ? ct_rng_uniform(&rng) : (double)ct_rng_below(&rng, w->vocabulary);
         for (size_t i = 0; i < m; i++)
             targets[i] = (double)ct_rng_below(&rng, w->model == MLP ? 10 : w->vocabulary);
     }
@@ -268,8 +268,8 @@ static void must(ct_status status, const ct_diag *diag)
 }
 
 /* Loss and the largest relative error of a gradient of the first step, by a plain graph. */
-static void check_gradients(const work *w, const settings *s, const bt_safetensors *file,
-                            batch b, double *loss, double *error)
+static void check_gradients(const work *w, const settings *s, const bt_safetensors *file, batch b,
+                            double *loss, double *error)
 {
     ct_diag diag;
     const net n = build(w, s->dtype, w->batch);
@@ -336,7 +336,8 @@ static times measure(bt_trainer *t, const work *w, batch *b, double seconds)
 /* Ten steps of the timed optimiser on the same batch against the file's losses. */
 static double check_losses(bt_trainer *t, const work *w, batch *b, const bt_safetensors *file)
 {
-    double *expected = load(file, "expected.losses.", w->optimizer.kind == BT_SGD ? "sgd" : "adamw");
+    double *expected =
+        load(file, "expected.losses.", w->optimizer.kind == BT_SGD ? "sgd" : "adamw");
     double error = 0, loss;
     ct_diag diag;
     for (size_t step = 0; step <= CHECK_STEPS; step++) {

@@ -130,7 +130,7 @@ struct bt_graph {
     bool own_buffers; // not the shared graph's: a shard's running statistics are nobody's
     double *profile;  // (2 n_nodes) seconds forward, then backward; NULL: not measured
     size_t profile_calls;
-    ct_simd simd;     // whose code runs
+    ct_simd simd; // whose code runs
     const bt__op_code *const *codes;
     bt__call *calls;     // (n_nodes) as backward gets them
     unsigned *parameter; // (n_nodes) bit j: input j is memory of a parameter

@@ -164,10 +164,10 @@ static void write_node(ct_file_writer *w, const bt_graph *graph, size_t i)
 {
     const bt__node *node = &graph->nodes[i];
     char shape[BT_SHAPE_TEXT_SIZE];
-    const char *colour = i == graph->loss               ? "lightyellow"
-                         : node->op == BT__PARAMETER    ? "lightgreen"
-                         : node->op < BT__VIEW          ? "lightblue"
-                                                        : "white";
+    const char *colour = i == graph->loss            ? "lightyellow"
+                         : node->op == BT__PARAMETER ? "lightgreen"
+                         : node->op < BT__VIEW       ? "lightblue"
+                                                     : "white";
     ct_file_writer_printf(w, "  n%zu [fillcolor=%s, label=\"%s", i, colour,
                           bt__tensor_ops[node->op].name);
     for (const char *c = node->name ? node->name : ""; *c; c++)

@@ -35,8 +35,8 @@ static net new_net(bt_dtype dtype, size_t depth)
         y = bt_tensor_linear(y, w, bt_tensor_none(n.g), BT_TANH);
     }
     n.w2 = bt_parameter(n.g, "w2", bt_shape2(1, B * H), bt_init_normal(0.3));
-    n.loss = bt_tensor_linear(bt_tensor_reshape(y, bt_shape2(1, B * H)), n.w2,
-                              bt_tensor_none(n.g), BT_IDENTITY);
+    n.loss = bt_tensor_linear(bt_tensor_reshape(y, bt_shape2(1, B * H)), n.w2, bt_tensor_none(n.g),
+                              BT_IDENTITY);
     return n;
 }
 
@@ -268,10 +268,8 @@ static void test_first_parameters(void **state)
     const struct {
         bt_tensor tensor;
         double deviation;
-    } cases[] = {{k, 2 / sqrt(50.0)},
-                 {x, sqrt(2.0 / 250.0)},
-                 {u, 0.5 / sqrt(3.0)},
-                 {conv, 1 / sqrt(250.0)}};
+    } cases[] = {
+        {k, 2 / sqrt(50.0)}, {x, sqrt(2.0 / 250.0)}, {u, 0.5 / sqrt(3.0)}, {conv, 1 / sqrt(250.0)}};
     for (size_t i = 0; i < 4; i++) {
         const size_t n = bt_tensor_size(cases[i].tensor);
         double sum = 0, squares = 0;

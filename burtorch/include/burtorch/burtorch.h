@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* All of burtorch: scalars on a tape, expressions as text, graphs of tensors, and their training. */
+/* All of burtorch: scalars on a tape, expressions as text, graphs of tensors, and their training.
+ */
 #ifndef BURTORCH_BURTORCH_H
 #define BURTORCH_BURTORCH_H
 
