@@ -296,9 +296,9 @@ ct_status bt_function_jacobian(const bt_function *f, bt_workspace *w, const doub
     for (size_t j = 0; j < f->n; j++) {
         w->tangent[j] = 1.0;
         bt__function_tangents(f, w->value, w->tangent);
-        w->tangent[j] = 0.0;
         for (size_t i = 0; i < f->m; i++)
             jacobian[i * f->n + j] = w->tangent[f->outputs[i]];
+        w->tangent[j] = 0.0;
     }
     return CT_OK;
 }
