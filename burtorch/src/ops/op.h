@@ -33,7 +33,7 @@
 #define BT__SUFFIX    _f64_
 #define MATH(name)    name
 #define KERNELS(call) (&(call)->kernels->f64)
-#define GEMM bt__gemm_f64
+#define GEMM          bt__gemm_f64
 #else
 #error "BT__PRECISION is 32 or 64"
 #endif
@@ -49,7 +49,7 @@ BT__CODE_OPS(BT__DECLARE_CODE)
 #define BT__PRAGMA(text)  _Pragma(#text)
 #define BT__SIMD_LOOP     BT__PRAGMA(omp simd)
 #define BT__SIMD_SUM(sum) BT__PRAGMA(omp simd reduction(+ : sum))
-#define BT__SIMD_MAX(max) BT__PRAGMA(omp simd reduction(max : max))
+#define BT__SIMD_MAX(top) BT__PRAGMA(omp simd reduction(max : top))
 #define BT__INLINE        static inline __attribute__((always_inline, unused))
 
 /* Elements of a node. */
@@ -57,7 +57,6 @@ BT__CODE_OPS(BT__DECLARE_CODE)
 #define GRADIENT(node) ((T *)(node)->gradient)
 #define SAVED(node)    ((T *)(node)->saved)
 #define INDICES(node)  ((const uint32_t *)(node)->value)
-
 
 #include "vector_math.h"
 
