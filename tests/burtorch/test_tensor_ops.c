@@ -7,6 +7,7 @@
 #include "graph_private.h"
 
 #include "tensor_cases_core.h"
+#include "tensor_cases_elementwise.h"
 #include "tensor_cases_loss.h"
 
 #include <ctrain/rng.h>
@@ -23,7 +24,7 @@ typedef struct family {
     {                                                                                              \
         cases, sizeof(cases) / sizeof *(cases)                                                     \
     }
-static const family families[] = {FAMILY(core_cases), FAMILY(loss_cases)};
+static const family families[] = {FAMILY(core_cases), FAMILY(loss_cases), FAMILY(elementwise_cases)};
 
 /* ---- Declarations ---- */
 
