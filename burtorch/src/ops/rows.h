@@ -26,12 +26,13 @@ BT__INLINE T row_sum(const T *x, size_t n)
     return sum;
 }
 
-/* e = exp(x - max) for `rows` rows of n; e may be x. max (rows) is set. */
+/* e = exp(x - max) for `rows` rows of n; e may be x. max (rows) is set, unless NULL. */
 BT__INLINE void rows_exp(const bt__call *call, T *e, const T *x, size_t rows, size_t n, T *max)
 {
     for (size_t r = 0; r < rows; r++) {
         const T m = row_max(x + r * n, n);
-        max[r] = m;
+        if (max)
+            max[r] = m;
         BT__SIMD_LOOP
         for (size_t i = 0; i < n; i++)
             e[r * n + i] = x[r * n + i] - m;
