@@ -12,20 +12,21 @@ typedef struct row_stats {
 
 BT__INLINE row_stats stats_of(const T *x, size_t n, T epsilon)
 {
-    row_stats s;
-    T sum = 0, squares = 0;
-    const T scale = (T)1 / (T)n;
-    s.mean = row_sum(x, n) * scale;
-    BT__PRAGMA(omp simd reduction(+ : sum, squares))
-    for (size_t i = 0; i < n; i++) {
-        const T d = x[i] - s.mean;
-        sum += d;
-        squares += d * d;
-    }
-    s.correction = sum * scale;
-    s.inverse = (T)1 / MATH(sqrt)(squares * scale - s.correction * s.correction + epsilon);
+    T sum, squares;
+    const T scale = (T)1 / (T)n, m = row_sum(x, n) * scale;
+#define TERMS(V, a, b, i)                                                                          \
+    const V d = AT(V, x, i) - m;                                                                   \
+    (a) += d;                                                                                      \
+    (b) += d * d;
+    SUMS_OF_ROW(n, sum, squares, TERMS);
+#undef TERMS
+    const T c = sum * scale, variance = squares * scale - c * c;
+    const row_stats s = {m, c, (T)1 / MATH(sqrt)(variance + epsilon)};
     return s;
 }
+
+/* x without its mean. */
+#define CENTRED(V, i) ((AT(V, x, i) - s.mean) - s.correction)
 
 static ct_status layer_norm_forward(const bt__call *call, ct_diag *diag)
 {
@@ -38,9 +39,9 @@ static ct_status layer_norm_forward(const bt__call *call, ct_diag *diag)
     for (size_t r = 0; r < rows; r++, x += n, y += n) {
         const row_stats s = stats_of(x, n, epsilon);
         stats[r] = s;
-        BT__SIMD_LOOP
-        for (size_t i = 0; i < n; i++)
-            y[i] = ((x[i] - s.mean) - s.correction) * s.inverse * gamma[i] + beta[i];
+#define STEP(V, i) TO(V, y, i) = CENTRED(V, i) * s.inverse * AT(V, gamma, i) + AT(V, beta, i);
+        EACH_OF_ROW(n, STEP);
+#undef STEP
     }
     return CT_OK;
 }
@@ -49,24 +50,24 @@ static ct_status layer_norm_forward(const bt__call *call, ct_diag *diag)
 BT__INLINE void row_backward(T *restrict dx, const T *restrict x, const T *restrict gamma,
                              const T *restrict dy, size_t n, row_stats s, bool set)
 {
-    T sum = 0, dot = 0;
-    const T scale = s.inverse / (T)n;
-    BT__PRAGMA(omp simd reduction(+ : sum, dot))
-    for (size_t i = 0; i < n; i++) {
-        const T g = dy[i] * gamma[i];
-        sum += g;
-        dot += g * ((x[i] - s.mean) - s.correction);
-    }
-    const T a = sum * scale, b = dot * scale * s.inverse * s.inverse;
-    if (set) {
-        BT__SIMD_LOOP
-        for (size_t i = 0; i < n; i++)
-            dx[i] = dy[i] * gamma[i] * s.inverse - a - ((x[i] - s.mean) - s.correction) * b;
-    } else {
-        BT__SIMD_LOOP
-        for (size_t i = 0; i < n; i++)
-            dx[i] += dy[i] * gamma[i] * s.inverse - a - ((x[i] - s.mean) - s.correction) * b;
-    }
+    T sum, dot;
+#define TERMS(V, a, b, i)                                                                          \
+    const V g = AT(V, dy, i) * AT(V, gamma, i);                                                    \
+    (a) += g;                                                                                      \
+    (b) += g * CENTRED(V, i);
+    SUMS_OF_ROW(n, sum, dot, TERMS);
+#undef TERMS
+    const T scale = s.inverse / (T)n, u = sum * scale, v = dot * scale * s.inverse * s.inverse;
+#define RESULT(V, i) (AT(V, dy, i) * AT(V, gamma, i) * s.inverse - u - CENTRED(V, i) * v)
+#define SET(V, i)    TO(V, dx, i) = RESULT(V, i);
+#define ADD(V, i)    TO(V, dx, i) += RESULT(V, i);
+    if (set)
+        EACH_OF_ROW(n, SET);
+    else
+        EACH_OF_ROW(n, ADD);
+#undef RESULT
+#undef SET
+#undef ADD
 }
 
 static void gamma_backward(const bt__call *call, T *restrict dgamma, const T *restrict x,
@@ -77,9 +78,9 @@ static void gamma_backward(const bt__call *call, T *restrict dgamma, const T *re
         memset(dgamma, 0, n * sizeof(T));
     for (size_t r = 0; r < rows; r++, x += n, dy += n) {
         const row_stats s = stats[r];
-        BT__SIMD_LOOP
-        for (size_t i = 0; i < n; i++)
-            dgamma[i] += dy[i] * (((x[i] - s.mean) - s.correction) * s.inverse);
+#define STEP(V, i) TO(V, dgamma, i) += AT(V, dy, i) * (CENTRED(V, i) * s.inverse);
+        EACH_OF_ROW(n, STEP);
+#undef STEP
     }
 }
 
@@ -89,9 +90,9 @@ static void beta_backward(const bt__call *call, T *restrict dbeta, const T *rest
     if (BT__OVERWRITES(call, 2))
         memset(dbeta, 0, n * sizeof(T));
     for (size_t r = 0; r < rows; r++, dy += n) {
-        BT__SIMD_LOOP
-        for (size_t i = 0; i < n; i++)
-            dbeta[i] += dy[i];
+#define STEP(V, i) TO(V, dbeta, i) += AT(V, dy, i);
+        EACH_OF_ROW(n, STEP);
+#undef STEP
     }
 }
 

@@ -9,6 +9,14 @@ static size_t length_of(const bt__call *call)
 
 /* ---- y = e / sum e, e = exp(x - max) ---- */
 
+BT__INLINE void divide_by_sum(T *y, size_t n)
+{
+    const T scale = (T)1 / row_sum(y, n);
+#define STEP(V, i) TO(V, y, i) = AT(V, y, i) * scale;
+    EACH_OF_ROW(n, STEP);
+#undef STEP
+}
+
 static ct_status softmax_forward(const bt__call *call, ct_diag *diag)
 {
     (void)diag;
@@ -19,12 +27,8 @@ static ct_status softmax_forward(const bt__call *call, ct_diag *diag)
     for (size_t i = 0, count; i < rows; i += count) {
         count = rows - i < block ? rows - i : block;
         rows_exp(call, y + i * n, x + i * n, count, n, NULL);
-        for (size_t r = i; r < i + count; r++) {
-            const T scale = (T)1 / row_sum(y + r * n, n);
-            BT__SIMD_LOOP
-            for (size_t k = 0; k < n; k++)
-                y[r * n + k] *= scale;
-        }
+        for (size_t r = i; r < i + count; r++)
+            divide_by_sum(y + r * n, n);
     }
     return CT_OK;
 }
@@ -32,19 +36,18 @@ static ct_status softmax_forward(const bt__call *call, ct_diag *diag)
 static void softmax_row_backward(T *restrict dx, const T *restrict y, const T *restrict dy,
                                  size_t n, bool set)
 {
-    T dot = 0;
-    BT__SIMD_SUM(dot)
-    for (size_t k = 0; k < n; k++)
-        dot += y[k] * dy[k];
-    if (set) {
-        BT__SIMD_LOOP
-        for (size_t k = 0; k < n; k++)
-            dx[k] = y[k] * (dy[k] - dot);
-    } else {
-        BT__SIMD_LOOP
-        for (size_t k = 0; k < n; k++)
-            dx[k] += y[k] * (dy[k] - dot);
-    }
+    T dot, none;
+#define TERMS(V, a, b, i) (a) += AT(V, y, i) * AT(V, dy, i);
+#define SET(V, i)         TO(V, dx, i) = AT(V, y, i) * (AT(V, dy, i) - dot);
+#define ADD(V, i)         TO(V, dx, i) += AT(V, y, i) * (AT(V, dy, i) - dot);
+    SUMS_OF_ROW(n, dot, none, TERMS);
+    if (set)
+        EACH_OF_ROW(n, SET);
+    else
+        EACH_OF_ROW(n, ADD);
+#undef TERMS
+#undef SET
+#undef ADD
 }
 
 static void softmax_backward(const bt__call *call)
@@ -64,19 +67,19 @@ static ct_status log_softmax_forward(const bt__call *call, ct_diag *diag)
     (void)diag;
     const size_t n = length_of(call), rows = call->out->size / n;
     const size_t block = bt__rows_at_once(rows, n);
-    const T *x = VALUE(call->in[0]);
-    T *y = VALUE(call->out), *e = call->work, *max = e + block * n, *sum = max + block;
+    T *e = call->work, *max = e + block * n, *sum = max + block;
     for (size_t i = 0, count; i < rows; i += count) {
+        const T *x = VALUE(call->in[0]) + i * n;
+        T *y = VALUE(call->out) + i * n;
         count = rows - i < block ? rows - i : block;
-        rows_exp(call, e, x + i * n, count, n, max);
+        rows_exp(call, e, x, count, n, max);
         for (size_t r = 0; r < count; r++)
             sum[r] = row_sum(e + r * n, n);
         KERNELS(call)->log(sum, sum, count);
-        for (size_t r = 0; r < count; r++) {
-            const T m = max[r], log_sum = sum[r];
-            BT__SIMD_LOOP
-            for (size_t k = 0; k < n; k++)
-                y[(i + r) * n + k] = x[(i + r) * n + k] - m - log_sum;
+        for (size_t r = 0; r < count; r++, x += n, y += n) {
+#define STEP(V, k) TO(V, y, k) = (AT(V, x, k) - max[r]) - sum[r];
+            EACH_OF_ROW(n, STEP);
+#undef STEP
         }
     }
     return CT_OK;
@@ -86,15 +89,14 @@ static void log_softmax_row_backward(T *restrict dx, const T *restrict p, const 
                                      size_t n, bool set)
 {
     const T sum = row_sum(dy, n);
-    if (set) {
-        BT__SIMD_LOOP
-        for (size_t k = 0; k < n; k++)
-            dx[k] = dy[k] - p[k] * sum;
-    } else {
-        BT__SIMD_LOOP
-        for (size_t k = 0; k < n; k++)
-            dx[k] += dy[k] - p[k] * sum;
-    }
+#define SET(V, i) TO(V, dx, i) = AT(V, dy, i) - AT(V, p, i) * sum;
+#define ADD(V, i) TO(V, dx, i) += AT(V, dy, i) - AT(V, p, i) * sum;
+    if (set)
+        EACH_OF_ROW(n, SET);
+    else
+        EACH_OF_ROW(n, ADD);
+#undef SET
+#undef ADD
 }
 
 static void log_softmax_backward(const bt__call *call)
