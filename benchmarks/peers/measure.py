@@ -50,9 +50,19 @@ class Worker:
         return None
 
     def block(self, seconds):
+        """One more block; a side that fails is asked no more."""
+        if not self.ready:
+            return
         self.process.stdin.write(f"{seconds}\n")
         self.process.stdin.flush()
-        self.blocks.append(self.answer())
+        block = self.answer()
+        if block:
+            self.blocks.append(block)
+        else:
+            self.ready = None
+
+    def facts(self):
+        return self.ready | {"rss_mb": self.blocks[-1]["rss_mb"]}
 
     def close(self):
         for pipe in (self.process.stdin, self.process.stdout, self.errors):
@@ -110,7 +120,6 @@ class Measurement:
         inputs.main(os.path.join(o.out, "inputs"), [work])
         workers = [Worker(s, [os.path.join(HERE, "layer_peers.py"), s, work, dtype, str(o.threads),
                               os.path.join(o.out, "inputs")]) for s in sides]
-        workers = [w for w in workers if w.ready]
         family = ("mlp" if work.startswith("makemore") else "gpt" if work.startswith("gpt_mini")
                   else "large")
         command = ["bench_autodiff_" + family, "--load", inputs.file_of(o.out + "/inputs", work),
@@ -126,8 +135,8 @@ class Measurement:
         keys = {"work": work, "dtype": dtype, "threads": o.threads, "unit": "ms"}
         for w in workers:
             w.close()
-            self.record_blocks([b["ms"] for b in w.blocks], w.ready | {"rss_mb": w.blocks[-1]["rss_mb"]},
-                               side=w.side, **keys)
+            if w.ready:
+                self.record_blocks([b["ms"] for b in w.blocks], w.facts(), side=w.side, **keys)
         for side, lines in ours.items():
             kept = ("loss", "loss_error", "gradient_error", "losses_error", "rss_mb")
             self.record_blocks([b["ms"] for b in lines], {k: lines[-1][k] for k in kept if k in lines[-1]},
@@ -153,9 +162,7 @@ class Measurement:
         nanoseconds = {}
         for _ in range(o.blocks):
             for (graph, side), w in workers.items():
-                if w.ready:
-                    w.block(o.seconds)
-                    nanoseconds.setdefault((graph, side), []).append(1e6 * w.blocks[-1]["ms"])
+                w.block(o.seconds)
             harness = subprocess.run([self.harness, "0.1"], capture_output=True, text=True, check=True)
             lines = [json.loads(line) for line in harness.stdout.splitlines()]
             for name in ("bench_autodiff_scalar", "bench_autodiff_function"):
@@ -164,12 +171,14 @@ class Measurement:
                 for key, value in line.items():
                     if key.endswith("_ns") and line.get("graph") in ("tiny", "small"):
                         nanoseconds.setdefault((line["graph"], key[:-3]), []).append(value)
-        for (graph, side), values in nanoseconds.items():
-            w = workers.get((graph, side))
-            extra = w.ready | {"rss_mb": w.blocks[-1]["rss_mb"]} if w else {}
-            self.record_blocks(values, extra, side=side, work=graph, dtype="f64", threads=1, unit="ns")
-        for w in workers.values():
+        keys = {"dtype": "f64", "threads": 1, "unit": "ns"}
+        for (graph, side), w in workers.items():
             w.close()
+            if w.ready:
+                self.record_blocks([1e6 * b["ms"] for b in w.blocks], w.facts(), side=side, work=graph,
+                                   **keys)
+        for (graph, side), values in nanoseconds.items():
+            self.record_blocks(values, {}, side=side, work=graph, **keys)
 
     # ---- Whole processes ----
 
