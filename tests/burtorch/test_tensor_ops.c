@@ -8,7 +8,10 @@
 
 #include "tensor_cases_core.h"
 #include "tensor_cases_elementwise.h"
+#include "tensor_cases_index.h"
 #include "tensor_cases_loss.h"
+#include "tensor_cases_matmul.h"
+#include "tensor_cases_reduce.h"
 
 #include <ctrain/rng.h>
 #include <math.h>
@@ -24,7 +27,9 @@ typedef struct family {
     {                                                                                              \
         cases, sizeof(cases) / sizeof *(cases)                                                     \
     }
-static const family families[] = {FAMILY(core_cases), FAMILY(loss_cases), FAMILY(elementwise_cases)};
+static const family families[] = {FAMILY(core_cases),        FAMILY(loss_cases),
+                                  FAMILY(elementwise_cases), FAMILY(reduce_cases),
+                                  FAMILY(matmul_cases),      FAMILY(index_cases)};
 
 /* ---- Declarations ---- */
 
