@@ -8,8 +8,11 @@
 
 #include "tensor_cases_core.h"
 #include "tensor_cases_elementwise.h"
+#include "tensor_cases_index.h"
 #include "tensor_cases_loss.h"
+#include "tensor_cases_matmul.h"
 #include "tensor_cases_norm.h"
+#include "tensor_cases_reduce.h"
 
 #include <ctrain/rng.h>
 #include <math.h>
@@ -28,8 +31,11 @@ typedef struct family {
 static const family families[] = {
     FAMILY(core_cases),
     FAMILY(elementwise_cases),
+    FAMILY(index_cases),
     FAMILY(loss_cases),
+    FAMILY(matmul_cases),
     FAMILY(norm_cases),
+    FAMILY(reduce_cases),
 };
 
 /* ---- Declarations ---- */
