@@ -6,6 +6,7 @@
 #include "ct_test.h"
 #include "graph_private.h"
 
+#include "tensor_cases_attention.h"
 #include "tensor_cases_core.h"
 #include "tensor_cases_loss.h"
 #include "tensor_cases_norm.h"
@@ -24,7 +25,7 @@ typedef struct family {
     {                                                                                              \
         cases, sizeof(cases) / sizeof *(cases)                                                     \
     }
-static const family families[] = {FAMILY(core_cases), FAMILY(loss_cases), FAMILY(norm_cases)};
+static const family families[] = {FAMILY(core_cases), FAMILY(loss_cases), FAMILY(norm_cases), FAMILY(attention_cases)};
 
 /* ---- Declarations ---- */
 
