@@ -6,6 +6,7 @@
 #include "ct_test.h"
 #include "graph_private.h"
 
+#include "tensor_cases_attention.h"
 #include "tensor_cases_core.h"
 #include "tensor_cases_elementwise.h"
 #include "tensor_cases_index.h"
@@ -29,6 +30,7 @@ typedef struct family {
         cases, sizeof(cases) / sizeof *(cases)                                                     \
     }
 static const family families[] = {
+    FAMILY(attention_cases),
     FAMILY(core_cases),
     FAMILY(elementwise_cases),
     FAMILY(index_cases),
