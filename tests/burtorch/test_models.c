@@ -104,8 +104,7 @@ static net open_net(const model *m, bt_dtype dtype, size_t rows)
     ct_assert_ok(bt_graph_create(&n.g, dtype), NULL);
     const bt_shape shape = shape_of(x, rows);
     n.x = m->indices ? bt_input_u32(n.g, shape) : bt_input(n.g, shape);
-    n.targets = bt_input_u32(
-        n.g, shape_of(bt_safetensors_find(n.file, "input.targets"), rows));
+    n.targets = bt_input_u32(n.g, shape_of(bt_safetensors_find(n.file, "input.targets"), rows));
     n.loss = bt_tensor_cross_entropy(m->logits(n.g, n.x, n.file), n.targets);
     return n;
 }
