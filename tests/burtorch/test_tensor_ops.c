@@ -8,6 +8,7 @@
 
 #include "tensor_cases_attention.h"
 #include "tensor_cases_core.h"
+#include "tensor_cases_image.h"
 #include "tensor_cases_loss.h"
 #include "tensor_cases_norm.h"
 
@@ -25,7 +26,8 @@ typedef struct family {
     {                                                                                              \
         cases, sizeof(cases) / sizeof *(cases)                                                     \
     }
-static const family families[] = {FAMILY(core_cases), FAMILY(loss_cases), FAMILY(norm_cases), FAMILY(attention_cases)};
+static const family families[] = {FAMILY(core_cases), FAMILY(loss_cases), FAMILY(norm_cases),
+                                  FAMILY(attention_cases), FAMILY(image_cases)};
 
 /* ---- Declarations ---- */
 
