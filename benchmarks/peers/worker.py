@@ -11,6 +11,18 @@ def say(**values):
     print(json.dumps(values), flush=True)
 
 
+def trial(step, finish, seconds=0.1):
+    """Seconds a step, after a first one that may compile."""
+    step()
+    finish()
+    start, count = time.perf_counter(), 0
+    while count < 2 or time.perf_counter() - start < seconds:
+        step()
+        count += 1
+        finish()
+    return (time.perf_counter() - start) / count
+
+
 def serve(step, finish=lambda: None, **ready):
     """step() starts one unit of work; finish() waits until all that was started is done."""
     for _ in range(11):
