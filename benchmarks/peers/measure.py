@@ -64,6 +64,9 @@ class Worker:
     def facts(self):
         return self.ready | {"rss_mb": self.blocks[-1]["rss_mb"]}
 
+    def cpu_ms(self):
+        return [b["cpu_ms"] for b in self.blocks]
+
     def close(self):
         for pipe in (self.process.stdin, self.process.stdout, self.errors):
             pipe.close()
@@ -82,8 +85,10 @@ class Measurement:
         self.results.write(json.dumps(values) + "\n")
         self.results.flush()
 
-    def record_blocks(self, values, extra, **keys):
-        """Median and least of the blocks of one side."""
+    def record_blocks(self, values, extra, cpu=(), **keys):
+        """Median and least of the blocks of one side; cpu: processor time, where it is known."""
+        if cpu:
+            extra = extra | {"cpu_median": statistics.median(cpu), "cpu_min": min(cpu)}
         entry = keys | extra | {"median": statistics.median(values), "min": min(values),
                                 "max": max(values), "blocks": len(values),
                                 "load": round(os.getloadavg()[0], 2)}
@@ -136,11 +141,12 @@ class Measurement:
         for w in workers:
             w.close()
             if w.ready:
-                self.record_blocks([b["ms"] for b in w.blocks], w.facts(), side=w.side, **keys)
+                self.record_blocks([b["ms"] for b in w.blocks], w.facts(), w.cpu_ms(), side=w.side,
+                                   **keys)
         for side, lines in ours.items():
             kept = ("loss", "loss_error", "gradient_error", "losses_error", "rss_mb")
             self.record_blocks([b["ms"] for b in lines], {k: lines[-1][k] for k in kept if k in lines[-1]},
-                               side=side, **keys)
+                               [b["cpu_ms"] for b in lines if "cpu_ms" in b], side=side, **keys)
 
     # ---- Scalars ----
 
@@ -175,8 +181,8 @@ class Measurement:
         for (graph, side), w in workers.items():
             w.close()
             if w.ready:
-                self.record_blocks([1e6 * b["ms"] for b in w.blocks], w.facts(), side=side, work=graph,
-                                   **keys)
+                self.record_blocks([1e6 * b["ms"] for b in w.blocks], w.facts(),
+                                   [1e6 * x for x in w.cpu_ms()], side=side, work=graph, **keys)
         for (graph, side), values in nanoseconds.items():
             self.record_blocks(values, {}, side=side, work=graph, **keys)
 
@@ -199,8 +205,9 @@ class Measurement:
             lines = lines[1:]  # the first filled the page cache
             rss = statistics.median(x["rss_mb"] for x in lines)
             failed = {"failed": True} if any(x["status"] for x in lines) else {}
-            self.record_blocks([x["wall_ms"] for x in lines], {"rss_mb": rss} | failed, side=side,
-                               work="start", dtype="f64", threads=1, unit="ms")
+            self.record_blocks([x["wall_ms"] for x in lines], {"rss_mb": rss} | failed,
+                               [x["cpu_ms"] for x in lines], side=side, work="start", dtype="f64",
+                               threads=1, unit="ms")
 
 
 def machine():

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""results.jsonl to Markdown: table.py results.jsonl. Of what was measured twice the last counts."""
+"""results.jsonl to Markdown: table.py results.jsonl [cpu]. Of what was measured twice the last counts.
+
+With `cpu`, processor time in place of wall time where it is known: on one thread the nearest there
+is to the wall time of an idle machine when others use it too."""
 import json
 import sys
 
@@ -9,7 +12,7 @@ SECTIONS = (("makemore MLP", "makemore"), ("GPT mini", "gpt_mini"), ("Larger", (
 TITLES = {"torch": "PyTorch eager", "torch_compile": "PyTorch compiled", "jax": "JAX jit"}
 
 
-def load(path):
+def load(path, clock):
     """The last machine line and, by (work, dtype, threads), the sides in the order they came."""
     machine, cells = {}, {}
     for line in open(path):
@@ -17,6 +20,8 @@ def load(path):
         if "machine" in entry:
             machine = entry
         else:
+            if clock == "cpu" and "cpu_median" in entry:
+                entry |= {"median": entry["cpu_median"], "min": entry["cpu_min"]}
             key = entry["work"], entry["dtype"], entry["threads"]
             cells.setdefault(key, {})[entry["side"]] = entry
     return machine, cells
@@ -125,14 +130,14 @@ def check_section(cells):
     return ["## Agreement", "", *lines, ""]
 
 
-def main(path):
-    machine, cells = load(path)
+def main(path, clock="wall"):
+    machine, cells = load(path, clock)
     loads = [e["load"] for sides in cells.values() for e in sides.values()]
     info = machine.get("machine", {})
     lines = ["# burtorch and its peers", "",
              f"{info.get('cpu')}, pinned; load average {min(loads)} to {max(loads)} while measuring. "
              + ", ".join(f"{k} {v}" for k, v in info.items() if k != "cpu") + ".",
-             "Medians of the blocks; the least in parentheses where it is more than a tenth below. "
+             f"Medians of the blocks ({clock} time); the least in parentheses where it is more than a tenth below. "
              "The best of a row is bold; a ratio above 1: ours is faster.", ""]
     lines += scalar_section(cells) + start_section(cells)
     for title, prefix in SECTIONS:
@@ -142,4 +147,4 @@ def main(path):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -35,10 +35,10 @@ def serve(step, finish=lambda: None, **ready):
     say(**ready)
     for line in sys.stdin:
         count = max(2, int(float(line) / estimate))
-        start = time.perf_counter()
+        start, cpu_start = time.perf_counter(), time.process_time()
         for _ in range(count):
             step()
         finish()
         estimate = (time.perf_counter() - start) / count
-        say(ms=1e3 * estimate, steps=count,
+        say(ms=1e3 * estimate, cpu_ms=1e3 * (time.process_time() - cpu_start) / count, steps=count,
             rss_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
