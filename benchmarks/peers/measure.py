@@ -25,6 +25,10 @@ COMPILED = ({f"makemore_h{h}_b{b}" for h in (4, 64, 1024) for b in (1, 64)}
 QUICK = ({f"makemore_h{h}_b{b}" for h in (4, 64, 1024) for b in (1, 64)}
          | {"gpt_mini_b1", "gpt_mini_b64", "mlp_784_b128", "gpt_4x128_b12"})
 UNKNOWN_WORK = 3
+# Keys of the lines of the scalar binaries (less "_ns") that are a way to the value and gradient.
+SCALAR_NAMES = {"c_by_hand": "C by hand, -O3", "casadi_generated_c": "CasADi, generated C, -O3",
+                "burtorch": "burtorch tape", "naive_tape": "naive C tape", "replay": "burtorch replay",
+                "emitted": "burtorch emitted C", "hand_written": "C by hand, called"}
 
 
 def note(text):
@@ -174,17 +178,19 @@ class Measurement:
             for name in ("bench_autodiff_scalar", "bench_autodiff_function"):
                 lines += self.our_lines(name)
             for line in lines:
-                for key, value in line.items():
-                    if key.endswith("_ns") and line.get("graph") in ("tiny", "small"):
-                        nanoseconds.setdefault((line["graph"], key[:-3]), []).append(value)
-        keys = {"dtype": "f64", "threads": 1, "unit": "ns"}
+                for key, name in SCALAR_NAMES.items():
+                    if key + "_ns" in line and line.get("graph") in ("tiny", "small"):
+                        case = line["graph"], name, line.get("precision", "f64")
+                        nanoseconds.setdefault(case, []).append(line[key + "_ns"])
+        keys = {"threads": 1, "unit": "ns"}
         for (graph, side), w in workers.items():
             w.close()
             if w.ready:
                 self.record_blocks([1e6 * b["ms"] for b in w.blocks], w.facts(),
-                                   [1e6 * x for x in w.cpu_ms()], side=side, work=graph, **keys)
-        for (graph, side), values in nanoseconds.items():
-            self.record_blocks(values, {}, side=side, work=graph, **keys)
+                                   [1e6 * x for x in w.cpu_ms()], side=side, work=graph,
+                                   dtype="f64", **keys)
+        for (graph, side, dtype), values in nanoseconds.items():
+            self.record_blocks(values, {}, side=side, work=graph, dtype=dtype, **keys)
 
     # ---- Whole processes ----
 

@@ -84,14 +84,14 @@ def layer_section(title, prefix, cells):
 
 
 def scalar_section(cells):
-    graphs = [cells.get((g, "f64", 1), {}) for g in ("tiny", "small")]
-    sides = list(dict.fromkeys(s for g in graphs for s in g))
-    sides.sort(key=lambda s: min(g[s]["median"] for g in graphs if s in g))
+    keys = [k for d in ("f64", "f32") for g in ("tiny", "small") if (k := (g, d, 1)) in cells]
+    sides = list(dict.fromkeys(s for k in keys for s in cells[k]))
+    sides.sort(key=lambda s: min(cells[k][s]["median"] for k in keys if s in cells[k]))
     if not sides:
         return []
     lines = ["## Scalar graphs: ns for the value and both derivatives", ""]
-    lines += head("side", ["tiny", "small"])
-    return lines + [row([s] + [cell(g.get(s)) for g in graphs]) for s in sides] + [""]
+    lines += head("side", [f"{graph} {dtype}" for graph, dtype, _ in keys])
+    return lines + [row([s] + [cell(cells[k].get(s)) for k in keys]) for s in sides] + [""]
 
 
 def start_section(cells):
@@ -105,7 +105,7 @@ def start_section(cells):
 
 def memory_section(cells):
     """Peak resident memory of the layer works, f32, one thread."""
-    keys = [k for k in cells if k[1:] == ("f32", 1)]
+    keys = [k for k in cells if k[1:] == ("f32", 1) and k[0] not in ("tiny", "small")]
     sides = list(dict.fromkeys(s for k in keys for s in cells[k]))
     if not keys:
         return []
