@@ -4,6 +4,7 @@
 With `cpu`, processor time in place of wall time where it is known: on one thread the nearest there
 is to the wall time of an idle machine when others use it too."""
 import json
+import re
 import sys
 
 TOLERANCE = {"f32": 1e-4, "f64": 1e-9}
@@ -74,7 +75,7 @@ def layer_section(title, prefix, cells):
     columns = [p for p in PEERS if any(p in cells[k] for k in keys)] + ours
     lines = [f"## {title}: ms a step", ""]
     lines += head("work", [TITLES.get(c, c) for c in columns] + ["best peer / ours"])
-    for key in sorted(keys, key=lambda k: (k[2], k[1])):
+    for key in sorted(keys, key=lambda k: (k[2], k[1], [int(n) for n in re.findall(r"\d+", k[0])])):
         sides = cells[key]
         best = min((e["median"] for e in sides.values() if not wrong(e)), default=0)
         name = f"{key[0]} {key[1]}" + (f", {key[2]} threads" if key[2] > 1 else "")
