@@ -157,28 +157,27 @@ static void log_sum_exp_fold(const bt__call *call, T *restrict y, void *saved, c
 
 enum { LOOK = 64 };
 
-BT__INLINE bool is_it(T x, T best, bool nan)
-{
-    return nan ? x != x : x == best;
-}
-
-BT__INLINE bool has_it(const T *x, T best, bool nan)
+BT__INLINE bool has_it(const T *x, T best)
 {
     vm_bits found = 0;
     BT__SIMD_SUM(found)
     for (size_t i = 0; i < LOOK; i++)
-        found += is_it(x[i], best, nan);
+        found += x[i] == best;
     return found > 0;
 }
 
-/* The first place of best, which is there. */
+/* The first place of best, which is there; it may be NaN. */
 static uint32_t first_of(const T *x, size_t n, T best)
 {
-    const bool nan = best != best;
     size_t i = 0;
-    while (i + LOOK < n && !has_it(x + i, best, nan))
+    if (best != best) {
+        while (x[i] == x[i])
+            i++;
+        return (uint32_t)i;
+    }
+    while (i + LOOK < n && !has_it(x + i, best))
         i += LOOK;
-    while (i + 1 < n && !is_it(x[i], best, nan))
+    while (i + 1 < n && x[i] != best)
         i++;
     return (uint32_t)i;
 }
