@@ -30,7 +30,11 @@ static const real pi = 3.141592653589793238462643383279502884L;
     X(min, b < a ? b : a) X(max, b > a ? b : a) X(atan2, 2 * atanl(a / (sqrtl(a * a + b * b) + b))) \
     X(hypot, sqrtl(a * a + b * b)) X(mean2, (a + b) / 2) X(neg_mean2, -(a + b) / 2)               \
     X(add_squares, a * a + b * b) X(mean_squares2, (a * a + b * b) / 2)                           \
-    X(pow_const, expl(b * logl(a)))
+    X(mul_const, a * b) X(add_const, a + b) X(sub_const, a - b) X(const_sub, b - a)               \
+    X(div_const, a / b) X(const_div, b / a) X(exp_shifted, expl(a) / expl(b))                     \
+    X(pow_const, expl(b * logl(a))) X(leaky_relu, a < 0 ? b * a : a)                              \
+    X(at_least, fmaxl(a, b)) X(at_most, fminl(a, b)) X(elu, a < 0 ? expl(a) - 1 : a)              \
+    X(silu, a / (1 + expl(-a)))
 // clang-format on
 
 static real reference(const char *name, real a, real b)
@@ -62,9 +66,12 @@ static double difference(const char *name, real a, real b, int operand)
 
 static bool near_kink(bt_op op, double a, double b)
 {
-    if (op == BT_OP_ABS || op == BT_OP_RELU)
+    if (op == BT_OP_ABS || op == BT_OP_RELU || op == BT_OP_LEAKY_RELU)
         return fabs(a) < 1e-3;
-    return (op == BT_OP_MIN || op == BT_OP_MAX) && fabs(a - b) < 1e-3;
+    if (op == BT_OP_DIV_CONST)
+        return fabs(b) < 0.1;
+    return (op == BT_OP_MIN || op == BT_OP_MAX || op == BT_OP_AT_LEAST || op == BT_OP_AT_MOST) &&
+           fabs(a - b) < 1e-3;
 }
 
 static void check_op(bt_tape *tape, ct_rng *rng, bt_op op)
@@ -76,11 +83,12 @@ static void check_op(bt_tape *tape, ct_rng *rng, bt_op op)
             continue;
         bt_tape_reset(tape);
         const bt_var x = bt_variable(tape, a), z = bt_variable(tape, b);
-        const bt_var y = bt_apply(op, x, z);
+        const bt_var y =
+            info->arity == BT_ARITY_NUMBER ? bt_apply_number(op, x, b) : bt_apply(op, x, z);
         ct_assert_ok(bt_backward(y), NULL);
         ct_assert_near(bt_value(y), (double)reference(info->name, a, b), 1e-14, 1e-15);
         ct_assert_near(bt_gradient(x), difference(info->name, a, b, 0), 1e-10, 1e-11);
-        if (info->arity == BT_ARITY_TWO && op != BT_OP_POW_CONST)
+        if (info->arity == BT_ARITY_TWO)
             ct_assert_near(bt_gradient(z), difference(info->name, a, b, 1), 1e-10, 1e-11);
     }
 }
@@ -95,12 +103,12 @@ static void test_every_row(void **state)
     unsigned checked = 0;
     for (unsigned op = 0; op < BT_OP_COUNT; op++) {
         const bt_arity arity = bt_op_info_of((bt_op)op)->arity;
-        if (arity == BT_ARITY_ONE || arity == BT_ARITY_TWO) {
+        if (arity == BT_ARITY_ONE || arity == BT_ARITY_TWO || arity == BT_ARITY_NUMBER) {
             check_op(tape, &rng, (bt_op)op);
             checked++;
         }
     }
-    assert_int_equal(checked, 29 + 13 + 1);
+    assert_int_equal(checked, 31 + 13 + 11);
     bt_tape_destroy(tape);
 }
 
@@ -214,7 +222,8 @@ static void test_random_direction(void **state)
         const double middle = 0.5 * (info->low[0] + info->high[0]) + 0.07;
         x[n] = bt_variable(t, middle);
         z[n] = bt_constant(t, 0.5 * (info->low[1] + info->high[1]) + 0.2);
-        terms[n] = bt_apply((bt_op)op, x[n], z[n]);
+        terms[n] = info->arity == BT_ARITY_NUMBER ? bt_apply_number((bt_op)op, x[n], bt_value(z[n]))
+                                                  : bt_apply((bt_op)op, x[n], z[n]);
         direction[n++] = ct_rng_normal(&rng);
     }
     const bt_var f = bt_tanh(bt_mul_const(bt_sum(terms, n), 0.01));

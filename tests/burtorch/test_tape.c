@@ -407,10 +407,10 @@ static void test_reserve(void **state)
     bt_tape *t = new_tape();
     ct_assert_status(bt_tape_reserve(t, SIZE_MAX), CT_ERANGE, NULL);
     ct_assert_ok(bt_tape_reserve(t, 1000), NULL);
-    const double *before = t->value;
+    const void *before = t->nodes;
     for (int i = 0; i < 1000; i++)
         (void)bt_variable(t, i);
-    assert_ptr_equal(t->value, before);
+    assert_ptr_equal(t->nodes, before);
     bt_tape_destroy(t);
 }
 
