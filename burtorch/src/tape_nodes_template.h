@@ -176,10 +176,9 @@ static bool accept(TAPE *tape, VAR x)
     return false;
 }
 
-VAR BT__F(bt__no_tape)(VAR z)
+void BT__F(bt__no_tape)(TAPE *other)
 {
-    reject(NULL, z);
-    return BT__F(bt__var)(NULL, BT_NO_INDEX, 0, none_value);
+    mark(other, BT_ETAPE, unset_text);
 }
 
 void BT__F(bt_set_value)(VAR x, REAL value)
@@ -258,27 +257,32 @@ static REAL binary_value(bt_op op, REAL a, REAL b)
     }
 }
 
-REAL BT__F(bt__record_cold)(TAPE *tape, bt_op op, VAR x, VAR z)
+static VAR handle(TAPE *tape, int64_t index)
 {
-    if (!accept(tape, z) || !accept(tape, x) || !grow(tape))
+    return BT__F(bt__var)(tape, index, tape ? tape->epoch - 1 : 0, none_value);
+}
+
+REAL BT__F(bt__record_cold)(TAPE *tape, bt_op op, int64_t x, TAPE *tape_z, int64_t z)
+{
+    if (!accept(tape, handle(tape_z, z)) || !accept(tape, handle(tape, x)) || !grow(tape))
         return record_none(tape);
-    const REAL a = tape->nodes[x.index].value, b = tape->nodes[z.index].value;
-    NODE *node = BT__F(bt__fill)(tape, tape->n, op, x.index, 0);
+    const REAL a = tape->nodes[x].value, b = tape->nodes[z].value;
+    NODE *node = BT__F(bt__fill)(tape, tape->n, op, x, 0);
     if (bt_op_info_of(op)->arity == BT_ARITY_ONE) {
         node->value = unary_value(op, a, &node->u.c);
     } else {
         node->value = binary_value(op, a, b);
-        node->u.b = (BT__F(bt__index))z.index;
+        node->u.b = (BT__F(bt__index))z;
     }
     return node->value;
 }
 
-REAL BT__F(bt__number_cold)(TAPE *tape, bt_op op, VAR x, REAL c)
+REAL BT__F(bt__number_cold)(TAPE *tape, bt_op op, int64_t x, REAL c)
 {
-    if (!accept(tape, x) || !grow(tape))
+    if (!accept(tape, handle(tape, x)) || !grow(tape))
         return record_none(tape);
-    const REAL y = number_value(op, tape->nodes[x.index].value, c);
-    BT__F(bt__fill)(tape, tape->n, op, x.index, y)->u.c = c;
+    const REAL y = number_value(op, tape->nodes[x].value, c);
+    BT__F(bt__fill)(tape, tape->n, op, x, y)->u.c = c;
     return y;
 }
 
@@ -291,7 +295,7 @@ static VAR count_node(TAPE *tape, REAL value)
 static VAR fail_node(TAPE *tape, ct_status status, const char *text)
 {
     if (!tape)
-        return BT__F(bt__var)(NULL, BT_NO_INDEX, 0, none_value);
+        return BT__F(bt__none)();
     mark(tape, status, text);
     return count_node(tape, record_none(tape));
 }
@@ -316,8 +320,8 @@ VAR BT__F(bt_apply)(bt_op op, VAR x, VAR z)
         return fail_node(x.tape, CT_EINVALID, "bt_apply takes a unary or binary operation");
     const VAR second = info->arity == BT_ARITY_ONE ? x : z;
     if (!x.tape)
-        return BT__F(bt__no_tape)(second);
-    return count_node(x.tape, BT__F(bt__record_cold)(x.tape, op, x, second));
+        return fail_node(second.tape, BT_ETAPE, unset_text);
+    return count_node(x.tape, BT__F(bt__record_cold)(x.tape, op, x.index, second.tape, second.index));
 }
 
 VAR BT__F(bt_apply_number)(bt_op op, VAR x, REAL c)
@@ -327,6 +331,6 @@ VAR BT__F(bt_apply_number)(bt_op op, VAR x, REAL c)
         return fail_node(x.tape, CT_EINVALID,
                          "bt_apply_number takes an operation with a plain number");
     if (!x.tape)
-        return BT__F(bt__no_tape)(x);
-    return count_node(x.tape, BT__F(bt__number_cold)(x.tape, op, x, c));
+        return BT__F(bt__none)();
+    return count_node(x.tape, BT__F(bt__number_cold)(x.tape, op, x.index, c));
 }

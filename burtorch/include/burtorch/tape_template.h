@@ -180,12 +180,13 @@ struct BT__TAPE {
 };
 
 /* The cold paths: all checks again, then grow and record at tape->n, or mark and record NaN there
- * if there is room. They return the value; the caller counts the node. */
+ * if there is room. They return the value; the caller counts the node. (They take no bt_var, which would have to be put
+ * together in memory for them.) */
 BT__REAL BT__F(bt__leaf_cold)(BT__TAPE *tape, bt_op op, BT__REAL value);
-BT__REAL BT__F(bt__record_cold)(BT__TAPE *tape, bt_op op, BT__VAR x, BT__VAR z);
-BT__REAL BT__F(bt__number_cold)(BT__TAPE *tape, bt_op op, BT__VAR x, BT__REAL c);
-/* x is on no tape. */
-BT__VAR BT__F(bt__no_tape)(BT__VAR z);
+BT__REAL BT__F(bt__record_cold)(BT__TAPE *tape, bt_op op, int64_t x, BT__TAPE *tape_z, int64_t z);
+BT__REAL BT__F(bt__number_cold)(BT__TAPE *tape, bt_op op, int64_t x, BT__REAL c);
+/* An operand is on no tape: mark that of the other. */
+void BT__F(bt__no_tape)(BT__TAPE *other);
 void BT__F(bt__rewind_cold)(BT__TAPE *tape);
 ct_status BT__F(bt__backward_cold)(BT__TAPE *tape, int64_t root);
 void BT__F(bt__sweep)(BT__TAPE *tape, int64_t root, BT__REAL gradient);
@@ -198,6 +199,11 @@ static inline BT__VAR BT__F(bt__var)(BT__TAPE *tape, int64_t index, uint64_t epo
     x.epoch = epoch;
     x.value = value;
     return x;
+}
+
+static inline BT__VAR BT__F(bt__none)(void)
+{
+    return BT__F(bt__var)(NULL, BT_NO_INDEX, 0, (BT__REAL)NAN);
 }
 
 /* x is a node that is there. */
@@ -267,7 +273,7 @@ static inline ct_status BT__F(bt_backward)(BT__VAR root)
 static inline BT__VAR BT__F(bt__leaf)(BT__TAPE *t, bt_op op, BT__REAL value)
 {
     if (BT__UNLIKELY(!t))
-        return BT__F(bt__var)(t, BT_NO_INDEX, 0, (BT__REAL)NAN);
+        return BT__F(bt__none)();
     const int64_t n = t->n;
     const uint64_t epoch = t->epoch;
     if (BT__UNLIKELY(n >= t->capacity))
@@ -292,12 +298,12 @@ static inline BT__VAR BT__F(bt_constant)(BT__TAPE *tape, BT__REAL value)
     {                                                                                              \
         BT__TAPE *t = x.tape;                                                                      \
         if (BT__UNLIKELY(!t))                                                                      \
-            return BT__F(bt__no_tape)(x);                                                          \
+            return BT__F(bt__none)();                                                              \
         const int64_t n = t->n;                                                                    \
         const uint64_t epoch = t->epoch;                                                           \
         BT__REAL y;                                                                                \
         if (BT__UNLIKELY(x.index >= n || n >= t->capacity)) {                                      \
-            y = BT__F(bt__record_cold)(t, BT_OP_##ID, x, x);                                       \
+            y = BT__F(bt__record_cold)(t, BT_OP_##ID, x.index, t, x.index);                                      \
         } else {                                                                                   \
             const BT__REAL a = BT__F(bt__present)(t, x);                                           \
             y = (y_);                                                                              \
@@ -312,12 +318,12 @@ static inline BT__VAR BT__F(bt_constant)(BT__TAPE *tape, BT__REAL value)
     {                                                                                              \
         BT__TAPE *t = x.tape;                                                                      \
         if (BT__UNLIKELY(!t))                                                                      \
-            return BT__F(bt__no_tape)(x);                                                          \
+            return BT__F(bt__none)();                                                              \
         const int64_t n = t->n;                                                                    \
         const uint64_t epoch = t->epoch;                                                           \
         BT__REAL y;                                                                                \
         if (BT__UNLIKELY(x.index >= n || n >= t->capacity)) {                                      \
-            y = BT__F(bt__number_cold)(t, BT_OP_##ID, x, c);                                       \
+            y = BT__F(bt__number_cold)(t, BT_OP_##ID, x.index, c);                                       \
         } else {                                                                                   \
             const BT__REAL a = BT__F(bt__present)(t, x);                                           \
             y = (y_);                                                                              \
@@ -331,13 +337,15 @@ static inline BT__VAR BT__F(bt_constant)(BT__TAPE *tape, BT__REAL value)
     static inline BT__VAR BT__F(bt_##name)(BT__VAR x, BT__VAR z)                                   \
     {                                                                                              \
         BT__TAPE *t = x.tape;                                                                      \
-        if (BT__UNLIKELY(!t))                                                                      \
-            return BT__F(bt__no_tape)(z);                                                          \
+        if (BT__UNLIKELY(!t)) {                                                                    \
+            BT__F(bt__no_tape)(z.tape);                                                            \
+            return BT__F(bt__none)();                                                              \
+        }                                                                                          \
         const int64_t n = t->n;                                                                    \
         const uint64_t epoch = t->epoch;                                                           \
         BT__REAL y;                                                                                \
         if (BT__UNLIKELY(x.index >= n || z.index >= n || z.tape != t || n >= t->capacity)) {       \
-            y = BT__F(bt__record_cold)(t, BT_OP_##ID, x, z);                                       \
+            y = BT__F(bt__record_cold)(t, BT_OP_##ID, x.index, z.tape, z.index);                                       \
         } else {                                                                                   \
             const BT__REAL a = BT__F(bt__present)(t, x), b = BT__F(bt__present)(t, z);             \
             y = (y_);                                                                              \
