@@ -2,11 +2,19 @@
 /* Tapes of double. */
 #include "tape_private.h"
 
+#include <ctrain/arena.h>
+#include <ctrain/file.h>
+#include <ctrain/json.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "tape_nodes_template.h"
 
 #include "tape_list_template.h"
 
 #include "tape_sweep_template.h"
+
+#include "tape_dot_template.h"
 
 bt__recorded bt__tape_read(const bt_tape *tape, size_t i)
 {

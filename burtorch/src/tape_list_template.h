@@ -304,7 +304,7 @@ static void extreme_backward(NODE *nodes, const uint32_t *x, size_t n, REAL y, R
             nodes[x[i]].gradient += g / (REAL)ties;
 }
 
-static void list_backward(TAPE *tape, const NODE *node, REAL g)
+static BT__NOINLINE void list_backward(TAPE *tape, const NODE *node, REAL g)
 {
     NODE *nodes = tape->nodes;
     const uint32_t *x = tape->list + node->a;

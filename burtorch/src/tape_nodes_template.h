@@ -4,9 +4,6 @@
  *
  * The nodes are one array, 64-byte aligned, and from LARGE_PAGE_BYTES on in large pages: a sweep
  * over more than the cache holds then takes half as long. */
-#include <ctrain/arena.h>
-#include <stdlib.h>
-#include <string.h>
 #if defined(__linux__)
 #include <sys/mman.h>
 #endif
@@ -321,7 +318,8 @@ VAR BT__F(bt_apply)(bt_op op, VAR x, VAR z)
     const VAR second = info->arity == BT_ARITY_ONE ? x : z;
     if (!x.tape)
         return fail_node(second.tape, BT_ETAPE, unset_text);
-    return count_node(x.tape, BT__F(bt__record_cold)(x.tape, op, x.index, second.tape, second.index));
+    return count_node(x.tape,
+                      BT__F(bt__record_cold)(x.tape, op, x.index, second.tape, second.index));
 }
 
 VAR BT__F(bt_apply_number)(bt_op op, VAR x, REAL c)

@@ -8,6 +8,13 @@
 
 #include <burtorch/tape.h>
 
+/* Kept out of a loop that is to stay small. */
+#if defined(__GNUC__)
+#define BT__NOINLINE __attribute__((noinline))
+#else
+#define BT__NOINLINE
+#endif
+
 /* Node i of a tape: its operation, operands and value. a and b are nodes (b of binary operations
  * only); of a list operation the first entry in `list`, and how many. c is the plain number of the
  * operations that have one. */

@@ -51,6 +51,8 @@ typedef uint64_t bt__index;
 typedef uint32_t bt__indexf;
 
 #if defined(__GNUC__)
+typedef double bt__pair __attribute__((vector_size(16), aligned(8), may_alias));
+typedef float bt__pairf __attribute__((vector_size(8), aligned(4), may_alias));
 #define BT__UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 #else
 #define BT__UNLIKELY(condition) (condition)

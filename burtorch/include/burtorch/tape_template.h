@@ -180,8 +180,8 @@ struct BT__TAPE {
 };
 
 /* The cold paths: all checks again, then grow and record at tape->n, or mark and record NaN there
- * if there is room. They return the value; the caller counts the node. (They take no bt_var, which would have to be put
- * together in memory for them.) */
+ * if there is room. They return the value; the caller counts the node. (They take no bt_var, which
+ * would have to be put together in memory for them.) */
 BT__REAL BT__F(bt__leaf_cold)(BT__TAPE *tape, bt_op op, BT__REAL value);
 BT__REAL BT__F(bt__record_cold)(BT__TAPE *tape, bt_op op, int64_t x, BT__TAPE *tape_z, int64_t z);
 BT__REAL BT__F(bt__number_cold)(BT__TAPE *tape, bt_op op, int64_t x, BT__REAL c);
@@ -225,8 +225,13 @@ static inline BT__NODE *BT__F(bt__fill)(BT__TAPE *tape, int64_t n, bt_op op, int
     BT__NODE *node = &tape->nodes[n];
     node->a = (uint32_t)a;
     node->op = (uint32_t)op;
+#if defined(__GNUC__) // in one store: it is stores that recording waits for
+    const BT__F(bt__pair) both = {value, 0};
+    *(BT__F(bt__pair) *)&node->value = both;
+#else
     node->value = value;
     node->gradient = 0;
+#endif
     return node;
 }
 
@@ -265,8 +270,10 @@ static inline ct_status BT__F(bt_backward)(BT__VAR root)
     BT__TAPE *t = root.tape;
     if (BT__UNLIKELY(!t || root.index >= t->n || t->status != CT_OK || t->swept))
         return BT__F(bt__backward_cold)(t, root.index);
+    const int64_t n = t->n;
     t->swept = root.index + 1;
     BT__F(bt__sweep)(t, root.index, 1);
+    t->n = n; // as it was, and now the compiler knows
     return CT_OK;
 }
 
@@ -303,7 +310,7 @@ static inline BT__VAR BT__F(bt_constant)(BT__TAPE *tape, BT__REAL value)
         const uint64_t epoch = t->epoch;                                                           \
         BT__REAL y;                                                                                \
         if (BT__UNLIKELY(x.index >= n || n >= t->capacity)) {                                      \
-            y = BT__F(bt__record_cold)(t, BT_OP_##ID, x.index, t, x.index);                                      \
+            y = BT__F(bt__record_cold)(t, BT_OP_##ID, x.index, t, x.index);                        \
         } else {                                                                                   \
             const BT__REAL a = BT__F(bt__present)(t, x);                                           \
             y = (y_);                                                                              \
@@ -323,7 +330,7 @@ static inline BT__VAR BT__F(bt_constant)(BT__TAPE *tape, BT__REAL value)
         const uint64_t epoch = t->epoch;                                                           \
         BT__REAL y;                                                                                \
         if (BT__UNLIKELY(x.index >= n || n >= t->capacity)) {                                      \
-            y = BT__F(bt__number_cold)(t, BT_OP_##ID, x.index, c);                                       \
+            y = BT__F(bt__number_cold)(t, BT_OP_##ID, x.index, c);                                 \
         } else {                                                                                   \
             const BT__REAL a = BT__F(bt__present)(t, x);                                           \
             y = (y_);                                                                              \
@@ -345,7 +352,7 @@ static inline BT__VAR BT__F(bt_constant)(BT__TAPE *tape, BT__REAL value)
         const uint64_t epoch = t->epoch;                                                           \
         BT__REAL y;                                                                                \
         if (BT__UNLIKELY(x.index >= n || z.index >= n || z.tape != t || n >= t->capacity)) {       \
-            y = BT__F(bt__record_cold)(t, BT_OP_##ID, x.index, z.tape, z.index);                                       \
+            y = BT__F(bt__record_cold)(t, BT_OP_##ID, x.index, z.tape, z.index);                   \
         } else {                                                                                   \
             const BT__REAL a = BT__F(bt__present)(t, x), b = BT__F(bt__present)(t, z);             \
             y = (y_);                                                                              \
