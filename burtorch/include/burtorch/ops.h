@@ -7,9 +7,9 @@
  * expf, and constants are whole numbers (or in BT__C), so that floats stay floats. The last columns
  * are the interval(s) from which tests draw operands.
  *
- * At a kink the derivative is a subgradient: abs, relu, elu: 0 from the left, that is 0 or the left
- * slope at 0; min, max: half to each operand at a tie; at_least, at_most: 1 at the bound. sqrt at 0
- * has the derivative inf. NaN goes through every operation. */
+ * At a kink the derivative is a subgradient: abs, relu: 0 at 0; leaky_relu: the slope at 0; min, max:
+ * half to each operand at a tie; at_least, at_most: 1 at the bound. sqrt at 0 has the derivative inf.
+ * NaN goes through every operation. */
 #ifndef BURTORCH_OPS_H
 #define BURTORCH_OPS_H
 
