@@ -1,21 +1,30 @@
 // SPDX-License-Identifier: MIT
-/* Shared by the tape's files: marking a tape, growing it, and the two halves of list operations. */
+/* What the tape's files share, and how other files of the library read the nodes of a tape.
+ *
+ * The code of a tape is in the three tape_*_template.h, which tape.c compiles for double and
+ * tape_f32.c for float. */
 #ifndef BURTORCH_TAPE_PRIVATE_H
 #define BURTORCH_TAPE_PRIVATE_H
 
 #include <burtorch/tape.h>
 
-/* Mark the tape (the first error stays; tape may be NULL) and return the variable that is none. */
-bt_var bt__tape_fail(bt_tape *tape, ct_status status, const char *text);
+/* Kept out of a loop that is to stay small. */
+#if defined(__GNUC__)
+#define BT__NOINLINE __attribute__((noinline))
+#else
+#define BT__NOINLINE
+#endif
 
-/* Room for at least one more node; false: the tape is marked. */
-bool bt__tape_grow(bt_tape *tape, size_t more);
+/* Node i of a tape: its operation, operands and value. a and b are nodes (b of binary operations
+ * only); of a list operation the first entry in `list`, and how many. c is the plain number of the
+ * operations that have one. */
+typedef struct bt__recorded {
+    bt_op op;
+    size_t a, b;
+    double c, value;
+} bt__recorded;
 
-/* x cannot be an operand on tape: mark what is to be marked, and why. */
-bt_var bt__tape_reject(bt_tape *tape, bt_var x);
-
-double bt__list_value(const bt_tape *tape, bt_op op, bt__operands operands);
-void bt__list_backward(bt_tape *tape, bt_op op, bt__operands operands, double g);
+bt__recorded bt__tape_read(const bt_tape *tape, size_t i);
 
 /* A node, however the tape stores it. An operand a or b that is BT_NO_INDEX is the number
  * `constant`. */
