@@ -20,11 +20,20 @@ bt__recorded bt__tape_read(const bt_tape *tape, size_t i)
 {
     const bt__tape_node *node = &tape->nodes[i];
     const bt_op op = (bt_op)node->op;
-    const bt_arity arity = bt_op_info_of(op)->arity;
-    bt__recorded r = {op, node->a, node->a, 0, node->value};
-    if (arity == BT_ARITY_TWO || arity == BT_ARITY_LIST)
+    bt__recorded r = {.op = op, .a = node->a, .b = node->a, .value = node->value};
+    switch (bt_op_info_of(op)->arity) {
+    case BT_ARITY_TWO:
         r.b = (size_t)node->u.b;
-    else if (arity == BT_ARITY_NUMBER)
+        break;
+    case BT_ARITY_NUMBER:
         r.c = node->u.c;
+        break;
+    case BT_ARITY_LIST:
+        r.list = tape->list + node->a;
+        r.n_list = entries_of(node);
+        break;
+    default:
+        break;
+    }
     return r;
 }
