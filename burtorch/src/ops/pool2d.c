@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
-/* Maxima and means of windows of images. Forward goes through the windows' elements outside and the
- * places of a row inside; max_pool2d leaves where in its channel each maximum was found, of equal
- * ones the first. The planner zeroes the gradient before backward. */
+/* Maxima and means of windows of images. max_pool2d leaves where in its channel each maximum was
+ * found, of equal ones the first. The planner zeroes the gradient before backward.
+ *
+ * Rows of places are short, so a window is kept in registers, and windows of 2 by 2 (the usual
+ * ones) are compiled for themselves. */
 #include "op.h"
 
 #include "../tensor_image.h"
@@ -13,31 +15,25 @@ static bt__windows windows_of(const bt__call *call)
 
 /* ---- Maximum ---- */
 
-/* y and place (n) = the larger of themselves and x, which lies at `at` in the channel. */
-BT__INLINE void larger(T *restrict y, uint32_t *restrict place, const T *restrict x, uint32_t at,
-                       size_t n, const size_t stride, bool first)
+BT__INLINE void max_row(T *restrict y, uint32_t *restrict place, const T *restrict channel,
+                        const bt__windows *w, size_t oy, const size_t size)
 {
+    const uint32_t row = (uint32_t)(oy * w->stride * w->width), stride = (uint32_t)w->stride;
+    const T *x = channel + row;
     BT__SIMD_LOOP
-    for (size_t i = 0; i < n; i++) {
-        const T value = x[i * stride];
-        const uint32_t here = at + (uint32_t)(i * stride);
-        const bool take = first || value > y[i];
-        place[i] = take ? here : place[i];
-        y[i] = take ? value : y[i];
+    for (uint32_t ox = 0; ox < (uint32_t)w->out_width; ox++) {
+        uint32_t found = 0;
+        T best = x[ox * stride];
+        for (uint32_t ky = 0; ky < size; ky++)
+            for (uint32_t kx = 0; kx < size; kx++) {
+                const uint32_t at = ky * (uint32_t)w->width + kx;
+                const T value = x[ox * stride + at];
+                found = value > best ? at : found;
+                best = value > best ? value : best;
+            }
+        y[ox] = best;
+        place[ox] = row + ox * stride + found;
     }
-}
-
-static void max_row(T *y, uint32_t *place, const T *channel, const bt__windows *w, size_t oy)
-{
-    for (size_t ky = 0; ky < w->window_height; ky++)
-        for (size_t kx = 0; kx < w->window_width; kx++) {
-            const size_t at = (oy * w->stride + ky) * w->width + kx;
-            const bool first = ky == 0 && kx == 0;
-            if (w->stride == 2)
-                larger(y, place, channel + at, (uint32_t)at, w->out_width, 2, first);
-            else
-                larger(y, place, channel + at, (uint32_t)at, w->out_width, w->stride, first);
-        }
 }
 
 static ct_status max_pool2d_forward(const bt__call *call, ct_diag *diag)
@@ -48,8 +44,12 @@ static ct_status max_pool2d_forward(const bt__call *call, ct_diag *diag)
     const T *x = VALUE(call->in[0]);
     T *y = VALUE(call->out);
     for (size_t k = 0; k < w.batch * w.channels; k++, x += w.height * w.width)
-        for (size_t oy = 0; oy < w.out_height; oy++, y += w.out_width, place += w.out_width)
-            max_row(y, place, x, &w, oy);
+        for (size_t oy = 0; oy < w.out_height; oy++, y += w.out_width, place += w.out_width) {
+            if (w.window_width == 2)
+                max_row(y, place, x, &w, oy, 2);
+            else
+                max_row(y, place, x, &w, oy, w.window_width);
+        }
     return CT_OK;
 }
 
@@ -69,28 +69,29 @@ const bt__op_code BT__CODE(max_pool2d) = {max_pool2d_forward, max_pool2d_backwar
 
 /* ---- Mean ---- */
 
-BT__INLINE void add_strided(T *restrict y, const T *restrict x, size_t n, const size_t stride)
+BT__INLINE void mean_row(T *restrict y, const T *restrict x, const bt__windows *w,
+                         const size_t size)
 {
-    BT__SIMD_LOOP
-    for (size_t i = 0; i < n; i++)
-        y[i] += x[i * stride];
+    const T scale = (T)1 / (T)(size * size);
+    for (size_t ox = 0; ox < w->out_width; ox++, x += w->stride) {
+        T sum = 0;
+        for (size_t ky = 0; ky < size; ky++)
+            for (size_t kx = 0; kx < size; kx++)
+                sum += x[ky * w->width + kx];
+        y[ox] = sum * scale;
+    }
 }
 
-static void mean_row(T *restrict y, const T *restrict channel, const bt__windows *w, size_t oy)
+BT__INLINE void mean_row_backward(T *restrict dx, const T *restrict dy, const bt__windows *w,
+                                  const size_t size)
 {
-    const T scale = (T)1 / (T)(w->window_height * w->window_width);
-    memset(y, 0, w->out_width * sizeof(T));
-    for (size_t ky = 0; ky < w->window_height; ky++)
-        for (size_t kx = 0; kx < w->window_width; kx++) {
-            const T *x = channel + (oy * w->stride + ky) * w->width + kx;
-            if (w->stride == 2)
-                add_strided(y, x, w->out_width, 2);
-            else
-                add_strided(y, x, w->out_width, w->stride);
-        }
-    BT__SIMD_LOOP
-    for (size_t i = 0; i < w->out_width; i++)
-        y[i] *= scale;
+    const T scale = (T)1 / (T)(size * size);
+    for (size_t ox = 0; ox < w->out_width; ox++, dx += w->stride) {
+        const T share = dy[ox] * scale;
+        for (size_t ky = 0; ky < size; ky++)
+            for (size_t kx = 0; kx < size; kx++)
+                dx[ky * w->width + kx] += share;
+    }
 }
 
 static ct_status avg_pool2d_forward(const bt__call *call, ct_diag *diag)
@@ -100,21 +101,13 @@ static ct_status avg_pool2d_forward(const bt__call *call, ct_diag *diag)
     const T *x = VALUE(call->in[0]);
     T *y = VALUE(call->out);
     for (size_t k = 0; k < w.batch * w.channels; k++, x += w.height * w.width)
-        for (size_t oy = 0; oy < w.out_height; oy++, y += w.out_width)
-            mean_row(y, x, &w, oy);
-    return CT_OK;
-}
-
-static void mean_row_backward(T *restrict channel, const T *restrict dy, const bt__windows *w,
-                              size_t oy)
-{
-    const T scale = (T)1 / (T)(w->window_height * w->window_width);
-    for (size_t ky = 0; ky < w->window_height; ky++)
-        for (size_t kx = 0; kx < w->window_width; kx++) {
-            T *dx = channel + (oy * w->stride + ky) * w->width + kx;
-            for (size_t i = 0; i < w->out_width; i++)
-                dx[i * w->stride] += dy[i] * scale;
+        for (size_t oy = 0; oy < w.out_height; oy++, y += w.out_width) {
+            if (w.window_width == 2)
+                mean_row(y, x + oy * w.stride * w.width, &w, 2);
+            else
+                mean_row(y, x + oy * w.stride * w.width, &w, w.window_width);
         }
+    return CT_OK;
 }
 
 static void avg_pool2d_backward(const bt__call *call)
@@ -123,8 +116,12 @@ static void avg_pool2d_backward(const bt__call *call)
     const T *dy = GRADIENT(call->out);
     T *dx = GRADIENT(call->in[0]);
     for (size_t k = 0; k < w.batch * w.channels; k++, dx += w.height * w.width)
-        for (size_t oy = 0; oy < w.out_height; oy++, dy += w.out_width)
-            mean_row_backward(dx, dy, &w, oy);
+        for (size_t oy = 0; oy < w.out_height; oy++, dy += w.out_width) {
+            if (w.window_width == 2)
+                mean_row_backward(dx + oy * w.stride * w.width, dy, &w, 2);
+            else
+                mean_row_backward(dx + oy * w.stride * w.width, dy, &w, w.window_width);
+        }
 }
 
 const bt__op_code BT__CODE(avg_pool2d) = {avg_pool2d_forward, avg_pool2d_backward};
