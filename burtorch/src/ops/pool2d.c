@@ -15,24 +15,40 @@ static bt__windows windows_of(const bt__call *call)
 
 /* ---- Maximum ---- */
 
-BT__INLINE void max_row(T *restrict y, uint32_t *restrict place, const T *restrict channel,
-                        const bt__windows *w, size_t oy, const size_t size)
+/* The maximum of the window at x, and where after x it is. */
+BT__INLINE T max_of_window(const T *x, uint32_t width, uint32_t size, uint32_t *found)
+{
+    T best = x[0];
+    *found = 0;
+    for (uint32_t ky = 0; ky < size; ky++)
+        for (uint32_t kx = 0; kx < size; kx++) {
+            const T value = x[ky * width + kx];
+            *found = value > best ? ky * width + kx : *found;
+            best = value > best ? value : best;
+        }
+    return best;
+}
+
+static void max_row(T *restrict y, uint32_t *restrict place, const T *restrict channel,
+                    const bt__windows *w, size_t oy)
 {
     const uint32_t row = (uint32_t)(oy * w->stride * w->width), stride = (uint32_t)w->stride;
+    const uint32_t n = (uint32_t)w->out_width, width = (uint32_t)w->width;
+    const uint32_t size = (uint32_t)w->window_width;
     const T *x = channel + row;
-    BT__SIMD_LOOP
-    for (uint32_t ox = 0; ox < (uint32_t)w->out_width; ox++) {
-        uint32_t found = 0;
-        T best = x[ox * stride];
-        for (uint32_t ky = 0; ky < size; ky++)
-            for (uint32_t kx = 0; kx < size; kx++) {
-                const uint32_t at = ky * (uint32_t)w->width + kx;
-                const T value = x[ox * stride + at];
-                found = value > best ? at : found;
-                best = value > best ? value : best;
-            }
-        y[ox] = best;
-        place[ox] = row + ox * stride + found;
+    if (size == 2) {
+        BT__SIMD_LOOP
+        for (uint32_t i = 0; i < n; i++) {
+            uint32_t found;
+            y[i] = max_of_window(x + i * stride, width, 2, &found);
+            place[i] = row + i * stride + found;
+        }
+        return;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t found;
+        y[i] = max_of_window(x + i * stride, width, size, &found);
+        place[i] = row + i * stride + found;
     }
 }
 
@@ -44,12 +60,8 @@ static ct_status max_pool2d_forward(const bt__call *call, ct_diag *diag)
     const T *x = VALUE(call->in[0]);
     T *y = VALUE(call->out);
     for (size_t k = 0; k < w.batch * w.channels; k++, x += w.height * w.width)
-        for (size_t oy = 0; oy < w.out_height; oy++, y += w.out_width, place += w.out_width) {
-            if (w.window_width == 2)
-                max_row(y, place, x, &w, oy, 2);
-            else
-                max_row(y, place, x, &w, oy, w.window_width);
-        }
+        for (size_t oy = 0; oy < w.out_height; oy++, y += w.out_width, place += w.out_width)
+            max_row(y, place, x, &w, oy);
     return CT_OK;
 }
 
