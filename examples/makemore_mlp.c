@@ -40,8 +40,7 @@ static ct_status train(bt_graph *g, const net *n, const bt_text *text, ct_diag *
     CT_TRY(bt_optimizer_create(&optimizer, g, &options, diag));
     ct_status status = CT_OK;
     for (uint64_t step = 0; status == CT_OK && step < STEPS; step++) {
-        const bt_batch batch = {.step = step,
-                                .rows = BATCH}; // which rows: a function of (seed, step)
+        const bt_batch batch = {.step = step, .rows = BATCH}; // drawn by (seed, step)
         status = bt_contexts_fill(&stream, &batch, n->contexts, n->targets, diag);
         if (status == CT_OK)
             status = bt_graph_forward(g, diag);
