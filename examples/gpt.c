@@ -3,13 +3,13 @@
  * destroyed; loaded again it goes on where it was, to the same bits as without the pause, and then
  * writes texts of its own.
  *
- *     example_gpt TEXT CHECKPOINT [THREADS [SAMPLES]]      a text a line; threads 0: all processors
+ *     example_gpt TEXT CHECKPOINT [THREADS]      a text a line; threads 0: one a processor
  */
 #include <burtorch/burtorch.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { STEPS = 400, MAX_BYTES = 40 };
+enum { STEPS = 400, BATCH = 32, SAMPLES = 5, MAX_BYTES = 40 };
 
 /* The rate climbs for 20 steps, then falls along half a cosine. */
 static const bt_schedule schedule = {
@@ -45,7 +45,7 @@ static ct_status begin(const bt_text *text, const char *path, size_t threads, ct
     o.context = 16;
     o.embed = 32;
     o.layers = 2;
-    o.batch = 32;
+    o.batch = BATCH;
     const bt_trainer_options t = trainer_options(threads);
     bt_text_model *model;
     CT_TRY(bt_text_model_create(&model, text->unit, &text->vocabulary, &o, diag));
@@ -60,28 +60,26 @@ static ct_status begin(const bt_text *text, const char *path, size_t threads, ct
     return status;
 }
 
-static ct_status write_texts(bt_text_model *model, size_t n, ct_diag *diag)
+static ct_status write_texts(bt_text_model *model, ct_diag *diag)
 {
     bt_sample_options o = bt_sample_options_default();
-    o.temperature = 0.8;
+    o.temperature = 0.8; // a little more careful than the model is
     o.max_bytes = MAX_BYTES;
-    char line[MAX_BYTES + 1];
-    size_t length;
-    for (o.seed = 1; o.seed <= n; o.seed++) {
-        CT_TRY(bt_text_model_sample(model, line, &length, 1, &o, diag));
-        printf("%s\n", line);
-    }
+    char texts[SAMPLES][MAX_BYTES + 1];
+    size_t lengths[SAMPLES];
+    CT_TRY(bt_text_model_sample(model, texts[0], lengths, SAMPLES, &o, diag));
+    for (int i = 0; i < SAMPLES; i++)
+        printf("%s\n", texts[i]);
     return CT_OK;
 }
 
 /* The second half, from that file: what the model is stands in it, what trains it does not. */
-static ct_status go_on(const bt_text *text, const char *path, size_t threads, size_t samples,
-                       ct_diag *diag)
+static ct_status go_on(const bt_text *text, const char *path, size_t threads, ct_diag *diag)
 {
     const bt_trainer_options t = trainer_options(threads);
     bt_checkpoint state;
     bt_text_model *model;
-    CT_TRY(bt_text_model_load(&model, path, 32, diag));
+    CT_TRY(bt_text_model_load(&model, path, BATCH, diag));
     ct_status status = bt_text_model_set_trainer(model, &t, diag);
     if (status == CT_OK)
         status = bt_text_model_resume(model, path, &state, diag);
@@ -90,7 +88,7 @@ static ct_status go_on(const bt_text *text, const char *path, size_t threads, si
     if (status == CT_OK)
         status = bt_text_model_save(model, path, NULL, diag); // NULL: the model alone, to be used
     if (status == CT_OK)
-        status = write_texts(model, samples, diag);
+        status = write_texts(model, diag);
     bt_text_model_destroy(model);
     return status;
 }
@@ -98,18 +96,17 @@ static ct_status go_on(const bt_text *text, const char *path, size_t threads, si
 int main(int argc, char **argv)
 {
     if (argc < 3) {
-        fprintf(stderr, "usage: %s TEXT CHECKPOINT [THREADS [SAMPLES]]\n", argv[0]);
+        fprintf(stderr, "usage: %s TEXT CHECKPOINT [THREADS]\n", argv[0]);
         return 1;
     }
     const size_t threads = argc > 3 ? (size_t)atoi(argv[3]) : 1;
-    const size_t samples = argc > 4 ? (size_t)atoi(argv[4]) : 0;
     ct_diag diag = {{0}};
     bt_text *text;
     ct_status status = bt_text_open(&text, argv[1], NULL, &diag); // a tenth is held back
     if (status == CT_OK)
         status = begin(text, argv[2], threads, &diag);
     if (status == CT_OK)
-        status = go_on(text, argv[2], threads, samples, &diag);
+        status = go_on(text, argv[2], threads, &diag);
     if (status != CT_OK)
         fprintf(stderr, "%s: %s\n", ct_status_text(status), diag.text);
     bt_text_destroy(text);

@@ -3,14 +3,13 @@
  * makemore. Three characters are looked up in a table, their vectors, side by side, go through a
  * layer of 64 tanh units, and a linear layer gives a number to each character that may come next.
  *
- *     example_makemore_mlp FILE [COUNT]      a name a line; COUNT names to invent (default 0)
+ *     example_makemore_mlp FILE      a name a line
  */
 #include <burtorch/burtorch.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 
-enum { CONTEXT = 3, EMBED = 10, HIDDEN = 64, BATCH = 32, STEPS = 6000 };
+enum { CONTEXT = 3, EMBED = 10, HIDDEN = 64, BATCH = 32, STEPS = 6000, NAMES = 5 };
 
 typedef struct net {
     bt_tensor contexts, targets; // (rows, CONTEXT) and (rows): inputs, whole numbers
@@ -96,7 +95,7 @@ static ct_status invent(bt_graph *one, const net *n, const bt_vocabulary *vocabu
     return CT_OK;
 }
 
-static ct_status run(const bt_text *text, uint32_t count, bt_graph *g, bt_graph *one, ct_diag *diag)
+static ct_status run(const bt_text *text, bt_graph *g, bt_graph *one, ct_diag *diag)
 {
     const bt_vocabulary *v = &text->vocabulary;
     const net many = build(g, BATCH, v->size), single = build(one, 1, v->size);
@@ -109,7 +108,7 @@ static ct_status run(const bt_text *text, uint32_t count, bt_graph *g, bt_graph 
         bt_text_unigram_loss(v, text->train, text->n_train, text->validation, text->n_validation));
     bt_graph_share(one, g); // no copy: the same parameters
     CT_TRY(bt_graph_plan(one, single.loss, diag));
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < NAMES; i++)
         CT_TRY(invent(one, &single, v, i, diag));
     return CT_OK;
 }
@@ -119,14 +118,14 @@ int main(int argc, char **argv)
     ct_diag diag = {{0}};
     bt_text *text = NULL;
     bt_graph *g = NULL, *one = NULL;
-    ct_status status = argc > 1 ? bt_text_open(&text, argv[1], NULL, &diag)
-                                : ct_fail(&diag, CT_EINVALID, "usage: %s FILE [COUNT]", argv[0]);
+    ct_status status = argc == 2 ? bt_text_open(&text, argv[1], NULL, &diag)
+                                 : ct_fail(&diag, CT_EINVALID, "usage: %s FILE", argv[0]);
     if (status == CT_OK)
         status = bt_graph_create(&g, BT_F32);
     if (status == CT_OK)
         status = bt_graph_create(&one, BT_F32);
     if (status == CT_OK)
-        status = run(text, argc > 2 ? (uint32_t)atoi(argv[2]) : 0, g, one, &diag);
+        status = run(text, g, one, &diag);
     if (status != CT_OK)
         fprintf(stderr, "%s: %s\n", ct_status_text(status), diag.text);
     bt_graph_destroy(one); // it borrows from g
