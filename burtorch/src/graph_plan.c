@@ -409,7 +409,7 @@ static bool has_large_product(const bt_graph *graph)
 {
     for (size_t i = 0; i < graph->n_nodes; i++)
         if (graph->nodes[i].product[0] &&
-            bt__gemm_is_large(graph->nodes[i].product[0], graph->nodes[i].product[1],
+            bt__gemm_is_large(graph->simd, graph->nodes[i].product[0], graph->nodes[i].product[1],
                               graph->nodes[i].product[2]))
             return true;
     return false;

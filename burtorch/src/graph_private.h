@@ -169,7 +169,7 @@ void bt__graph_run_back(bt_graph *graph, double seed, bool add);
 ct_status bt__graph_clone(bt_graph **out, bt_graph *graph);
 
 /* Whether a product is worth a BLAS call; the rest is faster in our kernel. */
-bool bt__gemm_is_large(size_t m, size_t n, size_t k);
+bool bt__gemm_is_large(ct_simd simd, size_t m, size_t n, size_t k);
 /* C (m x n, rows ldc apart) = op(A) op(B) [+ C]. */
 void bt__gemm_f32(const bt__call *call, bool ta, bool tb, size_t m, size_t n, size_t k,
                   const float *a, size_t lda, const float *b, size_t ldb, bool accumulate, float *c,

@@ -241,6 +241,11 @@ void bt_optimizer_step(bt_optimizer *optimizer, double rate)
 
 /* ---- State ---- */
 
+bt_graph *bt_optimizer_graph(const bt_optimizer *optimizer)
+{
+    return optimizer->graph;
+}
+
 const bt_optimizer_options *bt_optimizer_settings(const bt_optimizer *optimizer)
 {
     return &optimizer->options;

@@ -48,7 +48,7 @@ static inline uint32_t ct__swar_number(uint64_t word, unsigned n)
 
 /* A number of the form D.DDD with at most 15 digits behind the point, followed by a blank or a
  * newline, exact by one division (dataset_number.c says why). CT__SHORT_BYTES must be readable at
- * p. Returns where it ends; NULL for all other texts, which ct__number_parse reads. Every branch
+ * p. Returns where it ends; NULL for all other texts, which ct_number_parse reads. Every branch
  * goes one way on regular data, so that the next number can be begun before this one is finished.
  */
 static inline const char *ct__number_parse_short(const char *p, double *value)

@@ -61,7 +61,7 @@ static const char *show_field(char out[4 * FIELD_SHOWN + 4], const char *p, cons
 /* A number that fills its field. Failures other than of the text (memory) keep their status. */
 static ct_status parse_number(const char **p, const char *end, double *value)
 {
-    CT_TRY(ct__number_parse(p, end, value));
+    CT_TRY(ct_number_parse(p, end, value));
     return field_ends(*p, end) ? CT_OK : CT_EPARSE;
 }
 

@@ -278,7 +278,7 @@ static ct_status decimal_to_double(const decimal *d, double *value)
     return parse_by_strtod(d, value);
 }
 
-ct_status ct__number_parse(const char **text, const char *end, double *value)
+ct_status ct_number_parse(const char **text, const char *end, double *value)
 {
     decimal d;
     const char *stop = scan_short_decimal(*text, end, &d);

@@ -5,6 +5,7 @@
 #define CTRAIN_DATASET_PRIVATE_H
 
 #include <ctrain/dataset.h>
+#include <ctrain/json.h> // ct_number_parse
 
 /* Rows are addressed by 32 bits in a split; columns are stored in 32 bits. */
 #define CT__ROWS_MAX  ((uint64_t)1 << 32)
@@ -19,11 +20,6 @@ CT_MUST_USE ct_status ct__dataset_check_shape(size_t rows, size_t cols, ct_diag 
 /* Give back what rows and entries beyond these take. Never fails: where memory cannot be given back
  * it is kept. */
 void ct__dataset_shrink(ct_dataset *data, size_t rows, size_t nnz);
-
-/* The decimal number at *text, bounded by end, as strtod in the C locale; *text moves behind it.
- * CT_EPARSE: no decimal number here (nan, inf and hexadecimal are none). CT_ERANGE: too large for a
- * double. CT_ENOMEM: no C locale. */
-CT_MUST_USE ct_status ct__number_parse(const char **text, const char *end, double *value);
 
 /* Lines of LIBSVM text on their way into CSR arrays. The arrays belong to the caller and have room
  * for as many rows as the text has lines and as many entries as it has colons. */

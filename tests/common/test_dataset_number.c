@@ -33,7 +33,7 @@ static void assert_as_strtod(const char *text)
 {
     const char *p = text;
     double value = 0.0, expected = strtod(text, NULL);
-    ct_status status = ct__number_parse(&p, text + strlen(text), &value);
+    ct_status status = ct_number_parse(&p, text + strlen(text), &value);
     assert_short_as(text, expected);
     if (isinf(expected)) {
         assert_int_equal(status, CT_ERANGE);
@@ -120,7 +120,7 @@ static void test_what_is_no_number(void **state)
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         const char *p = texts[i];
         double value;
-        assert_int_equal(ct__number_parse(&p, p + strlen(p), &value), CT_EPARSE);
+        assert_int_equal(ct_number_parse(&p, p + strlen(p), &value), CT_EPARSE);
     }
 }
 
@@ -136,7 +136,7 @@ static void test_where_a_number_ends(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const char *p = cases[i].text;
         double value;
-        assert_int_equal(ct__number_parse(&p, p + strlen(p), &value), CT_OK);
+        assert_int_equal(ct_number_parse(&p, p + strlen(p), &value), CT_OK);
         assert_int_equal(p - cases[i].text, cases[i].length);
         assert_true(value == cases[i].value);
     }
@@ -151,7 +151,7 @@ static void test_end_is_respected(void **state)
         memcpy(copy, text, n);
         const char *p = text;
         double value;
-        assert_int_equal(ct__number_parse(&p, text + n, &value), CT_OK);
+        assert_int_equal(ct_number_parse(&p, text + n, &value), CT_OK);
         assert_true(value == strtod(copy, NULL));
         assert_true(p <= text + n);
     }
@@ -251,7 +251,7 @@ static void test_other_locales_do_not_matter(void **state)
         set = setlocale(LC_NUMERIC, names[i]) != NULL;
     const char *p = "0.1000000000000000055511151231257827021181583404541015625";
     double value;
-    ct_status status = ct__number_parse(&p, p + strlen(p), &value);
+    ct_status status = ct_number_parse(&p, p + strlen(p), &value);
     setlocale(LC_NUMERIC, "C");
     assert_int_equal(status, CT_OK);
     assert_true(value == 0.1);

@@ -4,10 +4,14 @@
 #ifndef BURTORCH_BURTORCH_H
 #define BURTORCH_BURTORCH_H
 
+#include <burtorch/checkpoint.h>
+#include <burtorch/csv.h>
 #include <burtorch/expression.h>
 #include <burtorch/function.h>
 #include <burtorch/graph.h>
 #include <burtorch/inspect.h>
+#include <burtorch/loader.h>
+#include <burtorch/nn.h>
 #include <burtorch/ops.h>
 #include <burtorch/optimizer.h>
 #include <burtorch/safetensors.h>

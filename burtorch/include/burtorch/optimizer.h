@@ -63,6 +63,7 @@ double bt_optimizer_gradient_norm(const bt_optimizer *optimizer);
 /* ---- State, as checkpoints keep it (<burtorch/checkpoint.h> does) ---- */
 
 /* As created. */
+bt_graph *bt_optimizer_graph(const bt_optimizer *optimizer);
 const bt_optimizer_options *bt_optimizer_settings(const bt_optimizer *optimizer);
 /* "sgd", "adam", "adamw". */
 const char *bt_optimizer_kind_name(bt_optimizer_kind kind);

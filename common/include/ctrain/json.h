@@ -35,6 +35,10 @@ const char *ct_json_text(const ct_json *json);
  * NUL), with a point whatever the locale: "612.5", "1050", "1e-09"; else "nan", "inf", "-inf". */
 #define CT_NUMBER_TEXT_SIZE 32
 void ct_number_text(char out[CT_NUMBER_TEXT_SIZE], double value);
+/* The decimal number at *text, bounded by end, as strtod in the C locale; *text moves behind it.
+ * CT_EPARSE: no decimal number here (nan, inf and hexadecimal are none). CT_ERANGE: too large for a
+ * double. CT_ENOMEM: no C locale. */
+CT_MUST_USE ct_status ct_number_parse(const char **text, const char *end, double *value);
 
 #ifdef __cplusplus
 }
