@@ -2,8 +2,8 @@
 /* burtorch-cli check: the derivatives of an expression beside differences of its values.
  *
  * Differences are central ones, extrapolated to the step 0 (Ridders 1982): the one whose estimated
- * error is smallest among steps from 1/8 to 1/2^13 of max(1, |x|), and from a step on at which all
- * values are finite. */
+ * error is smallest among those that begin with steps of 2^-3, 2^-11, ... of max(1, |x|). Small
+ * first steps are for points close to where the function ends or has a pole. */
 #include "burtorch/burtorch_cli.h"
 
 #include <ctrain/arena.h>
@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROWS = 11, HALVINGS = 60 };
+enum { ROWS = 11, STARTS = 5 };
 
 typedef struct check_settings {
     const char *expression;
@@ -57,31 +57,41 @@ static double central(checking *c, size_t i, size_t j, double h)
     return (moved(c, i, j, h) - moved(c, i, j, -h)) / (2.0 * h);
 }
 
-/* The derivative of the value (i SIZE_MAX) or of element i of the gradient by input j. */
-static double extrapolated(checking *c, size_t i, size_t j)
+/* What has been found of a derivative. */
+typedef struct estimate {
+    double value, error;
+} estimate;
+
+/* The table of Ridders from the step h on: row by row the step halves, column by column a power of
+ * it is removed. An entry is as good as its neighbours are near; what is not finite is not taken.
+ */
+static void extrapolate(checking *c, size_t i, size_t j, double h, estimate *best)
 {
-    double table[ROWS] = {0}, best = NAN, error = INFINITY;
-    double h = 0.125 * fmax(1.0, fabs(c->f.values[j]));
-    for (int k = 0; k < HALVINGS && !isfinite(central(c, i, j, h)); k++)
-        h /= 2.0;
+    double table[ROWS] = {0};
     for (int row = 0; row < ROWS; row++, h /= 2.0) {
         double previous = table[0], power = 1.0; // of the row before, in the column before
         table[0] = central(c, i, j, h);
-        if (row == 0)
-            best = table[0];
         for (int k = 1; k <= row; k++) {
             power *= 4.0;
             const double next = (power * table[k - 1] - previous) / (power - 1.0);
             const double spread = fmax(fabs(next - table[k - 1]), fabs(next - previous));
             previous = table[k];
             table[k] = next;
-            if (spread < error) {
-                error = spread;
-                best = next;
-            }
+            if (isfinite(spread) && spread / fmax(1.0, fabs(next)) < best->error)
+                *best = (estimate){next, spread / fmax(1.0, fabs(next))};
         }
     }
-    return best;
+}
+
+/* The derivative of the value (i SIZE_MAX) or of element i of the gradient by input j; NaN where no
+ * difference is finite. */
+static double differentiated(checking *c, size_t i, size_t j)
+{
+    estimate best = {NAN, INFINITY};
+    double h = 0.125 * fmax(1.0, fabs(c->f.values[j]));
+    for (int start = 0; start < STARTS; start++, h /= 256.0)
+        extrapolate(c, i, j, h, &best);
+    return best.value;
 }
 
 static void compare(checking *c, size_t i, size_t j, double exact, double difference)
@@ -89,7 +99,7 @@ static void compare(checking *c, size_t i, size_t j, double exact, double differ
     const double scale = fmax(1.0, fmax(fabs(exact), fabs(difference)));
     const double error = fabs(exact - difference) / scale;
     c->rows[c->n_rows++] = (comparison){i, j, exact, difference, error};
-    c->wrong += !(error <= c->s->tolerance);
+    c->wrong += error <= c->s->tolerance ? 0U : 1U;
     if (!(error <= c->worst))
         c->worst = error;
 }
@@ -120,13 +130,13 @@ static ct_status check(checking *c, ct_diag *diag)
     CT_TRY(formula_capture(&c->f, &c->function, &c->workspace, diag));
     const size_t n = c->f.n;
     for (size_t i = 0; i < n; i++)
-        compare(c, i, SIZE_MAX, bt_gradient(c->f.inputs[i]), extrapolated(c, SIZE_MAX, i));
+        compare(c, i, SIZE_MAX, bt_gradient(c->f.inputs[i]), differentiated(c, SIZE_MAX, i));
     if (!c->s->hessian)
         return CT_OK;
     CT_TRY(bt_function_hessian(c->function, c->workspace, 0, c->x, NULL, NULL, c->hessian));
     for (size_t i = 0; i < n; i++)
         for (size_t j = i; j < n; j++)
-            compare(c, i, j, c->hessian[i * n + j], extrapolated(c, i, j));
+            compare(c, i, j, c->hessian[i * n + j], differentiated(c, i, j));
     return CT_OK;
 }
 

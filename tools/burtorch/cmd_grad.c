@@ -2,6 +2,7 @@
 /* burtorch-cli grad: value, gradient and, if asked for, Hessian of an expression. */
 #include "burtorch/burtorch_cli.h"
 
+#include <ctrain/arena.h>
 #include <stdio.h>
 #include <stdlib.h>
 
