@@ -157,9 +157,9 @@ static void measure(const char *graph)
         for (int c = 0; c < CASES; c++) {
             if (cases[c].run == run_hand && !hand)
                 continue;
-            const double start = ct_time_s();
+            const double start = ct_time_thread_cpu_s();
             cases[c].run();
-            ns[c][b] = (ct_time_s() - start) * 1e9 / cases[c].points;
+            ns[c][b] = (ct_time_thread_cpu_s() - start) * 1e9 / cases[c].points;
         }
     printf("{\"graph\":\"%s\",\"operations\":%zu,\"simd\":\"%s\"", graph,
            bt_function_operations(function), ct_kernels_get()->name);

@@ -69,56 +69,6 @@ typedef struct net {
     bt_tensor x, targets, loss;
 } net;
 
-static bt_tensor dense(bt_tensor x, const char *prefix, size_t in, size_t out, bool bias,
-                       bt_activation act)
-{
-    char name[64];
-    snprintf(name, sizeof name, "%s.weight", prefix);
-    const bt_tensor w = bt_parameter(x.graph, name, bt_shape2(out, in), bt_init_kaiming(1));
-    snprintf(name, sizeof name, "%s.bias", prefix);
-    const bt_tensor b = bias ? bt_parameter(x.graph, name, bt_shape1(out), bt_init_normal(0.1))
-                             : bt_tensor_none(x.graph);
-    return bt_tensor_linear(x, w, b, act);
-}
-
-static bt_tensor norm(bt_tensor x, const char *prefix, size_t width)
-{
-    char name[64];
-    snprintf(name, sizeof name, "%s.weight", prefix);
-    const bt_tensor w = bt_parameter(x.graph, name, bt_shape1(width), bt_init_constant(1));
-    snprintf(name, sizeof name, "%s.bias", prefix);
-    const bt_tensor b = bt_parameter(x.graph, name, bt_shape1(width), bt_init_zeros());
-    return bt_tensor_layer_norm(x, w, b, 1e-5);
-}
-
-static bt_tensor block(const work *w, bt_tensor x, size_t i)
-{
-    const size_t d = w->width;
-    char name[64];
-#define PART(part) (snprintf(name, sizeof name, "block.%zu." part, i), name)
-    bt_tensor y = dense(norm(x, PART("norm1"), d), PART("qkv"), d, 3 * d, false, BT_IDENTITY);
-    y = bt_tensor_attention(y, w->heads, true);
-    x = bt_tensor_add(x, dense(y, PART("projection"), d, d, true, BT_IDENTITY));
-    y = norm(x, PART("norm2"), d);
-    y = dense(y, PART("mlp_up"), d, 4 * d, true, w->activation);
-    return bt_tensor_add(x, dense(y, PART("mlp_down"), 4 * d, d, true, BT_IDENTITY));
-#undef PART
-}
-
-static bt_tensor gpt_logits(const work *w, bt_tensor tokens)
-{
-    bt_graph *g = tokens.graph;
-    const size_t d = w->width;
-    const bt_tensor table =
-        bt_parameter(g, "token.weight", bt_shape2(w->vocabulary, d), bt_init_normal(0.5));
-    const bt_tensor position =
-        bt_parameter(g, "position.weight", bt_shape2(w->context, d), bt_init_normal(0.5));
-    bt_tensor x = bt_tensor_add(bt_tensor_embedding(table, tokens), position);
-    for (size_t i = 0; i < w->layers; i++)
-        x = block(w, x, i);
-    return dense(norm(x, "norm", d), "head", d, w->vocabulary, true, BT_IDENTITY);
-}
-
 static net build(const work *w, bt_dtype dtype, size_t rows)
 {
     net n = {0};
@@ -128,21 +78,25 @@ static net build(const work *w, bt_dtype dtype, size_t rows)
     n.targets =
         bt_input_u32(n.graph, w->model == GPT ? bt_shape2(rows, w->context) : bt_shape1(rows));
     if (w->model == MLP) {
+        const size_t sizes[] = {1024, 1024, 10};
         n.x = bt_input(n.graph, bt_shape2(rows, 784));
-        logits = dense(n.x, "layer.0", 784, 1024, true, BT_RELU);
-        logits = dense(logits, "layer.1", 1024, 1024, true, BT_RELU);
-        logits = dense(logits, "layer.2", 1024, 10, true, BT_IDENTITY);
+        logits = bt_nn_mlp(n.x, "layer", sizes, 3, BT_RELU);
     } else if (w->model == CHAR_MLP) {
-        const size_t inputs = w->context * w->width;
         n.x = bt_input_u32(n.graph, bt_shape2(rows, w->context));
-        const bt_tensor table = bt_parameter(n.graph, "embedding.weight",
-                                             bt_shape2(w->vocabulary, w->width), bt_init_normal(1));
-        logits = bt_tensor_reshape(bt_tensor_embedding(table, n.x), bt_shape2(rows, inputs));
-        logits = dense(logits, "hidden", inputs, w->hidden, true, BT_TANH);
-        logits = dense(logits, "output", w->hidden, w->vocabulary, true, BT_IDENTITY);
+        logits = bt_nn_embedding(n.x, "embedding", w->vocabulary, w->width, 1);
+        logits = bt_tensor_reshape(logits, bt_shape2(rows, w->context * w->width));
+        logits = bt_nn_linear(logits, "hidden", w->hidden, BT_TANH);
+        logits = bt_nn_linear(logits, "output", w->vocabulary, BT_IDENTITY);
     } else {
+        bt_nn_gpt_options o = bt_nn_gpt_options_default();
+        o.vocabulary = w->vocabulary;
+        o.context = w->context;
+        o.embed = w->width;
+        o.heads = w->heads;
+        o.layers = w->layers;
+        o.activation = w->activation;
         n.x = bt_input_u32(n.graph, bt_shape2(rows, w->context));
-        logits = gpt_logits(w, n.x);
+        logits = bt_nn_gpt(n.x, &o);
     }
     n.loss = bt_tensor_cross_entropy(logits, n.targets);
     return n;

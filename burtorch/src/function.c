@@ -53,24 +53,27 @@ ct_status bt__function_check(const bt_function *f, const bt_workspace *w, size_t
 
 /* ---- Sweeps ---- */
 
+#define VALUE(operand) ((operand) == slot - 1 ? last : value[operand])
+
 void bt__function_forward(const bt_function *f, double *value)
 {
     const bt__instruction *const steps = f->steps;
-    double *const out = value + f->base;
-    for (size_t i = 0; i < f->n_steps; i++) {
+    double last = f->base ? value[f->base - 1] : 0.0; // of slot - 1
+    size_t slot = f->base;
+    for (size_t i = 0; i < f->n_steps; i++, slot++) {
         const bt__instruction s = steps[i];
         double sum = 0.0;
         switch (s.op) {
 #define UNARY_VALUE(ID, name, y_, da, low, high)                                                   \
     case BT_OP_##ID: {                                                                             \
-        const double a = value[s.a];                                                               \
-        out[i] = (y_);                                                                             \
+        const double a = VALUE(s.a);                                                               \
+        value[slot] = last = (y_);                                                                 \
         break;                                                                                     \
     }
 #define BINARY_VALUE(ID, name, y_, da, db, low_a, high_a, low_b, high_b)                           \
     case BT_OP_##ID: {                                                                             \
-        const double a = value[s.a], b = value[s.b];                                               \
-        out[i] = (y_);                                                                             \
+        const double a = VALUE(s.a), b = VALUE(s.b);                                               \
+        value[slot] = last = (y_);                                                                 \
         break;                                                                                     \
     }
             BT_UNARY_OPS(UNARY_VALUE)
@@ -78,12 +81,12 @@ void bt__function_forward(const bt_function *f, double *value)
         case BT_OP_SUM:
             for (const uint32_t *x = f->list + s.a, *end = x + s.b; x < end; x++)
                 sum += value[*x];
-            out[i] = sum;
+            value[slot] = last = sum;
             break;
         default: // dot
             for (const uint32_t *x = f->list + s.a, *end = x + s.b; x < end; x++)
                 sum += value[x[0]] * value[x[s.b]];
-            out[i] = sum;
+            value[slot] = last = sum;
         }
     }
 }

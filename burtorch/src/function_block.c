@@ -20,14 +20,22 @@ const bt__block *bt__block_of(ct_simd simd)
     }
 }
 
-/* Rows of x (BT__LANES, n), of which points are given; the rest repeat the last one. */
-static void load_points(const bt_function *f, double *value, const double *x, size_t points)
+/* Rows of x (BT__LANES, n) into slots. Input by input: a loop of constant length is the fast one.
+ */
+static void load_block(const bt_function *f, double *restrict value, const double *restrict x)
 {
-    for (size_t l = 0; l < BT__LANES; l++) {
-        const double *const row = x + (l < points ? l : points - 1) * f->n;
+    const size_t n = f->n;
+    for (size_t i = 0; i < n; i++)
+        for (size_t l = 0; l < BT__LANES; l++)
+            value[i * BT__LANES + l] = x[l * n + i];
+}
+
+/* Fewer points than lanes; the other lanes repeat the last one. */
+static void load_rest(const bt_function *f, double *value, const double *x, size_t points)
+{
+    for (size_t l = 0; l < BT__LANES; l++)
         for (size_t i = 0; i < f->n; i++)
-            value[i * BT__LANES + l] = row[i];
-    }
+            value[i * BT__LANES + l] = x[(l < points ? l : points - 1) * f->n + i];
 }
 
 static void set_constants(const bt_function *f, double *value)
@@ -52,11 +60,19 @@ static void adjoints_of_leaf(const bt_function *f, double *adjoint, size_t slot)
     LANES adjoint[slot * BT__LANES + l] = 1.0;
 }
 
-static void store_gradients(const bt_function *f, const double *adjoint, double *g, size_t points)
+static void store_gradients(const bt_function *f, const double *restrict adjoint,
+                            double *restrict g, size_t points)
 {
+    const size_t n = f->n;
+    if (points == BT__LANES) {
+        for (size_t i = 0; i < n; i++)
+            for (size_t l = 0; l < BT__LANES; l++)
+                g[l * n + i] = adjoint[i * BT__LANES + l];
+        return;
+    }
     for (size_t l = 0; l < points; l++)
-        for (size_t i = 0; i < f->n; i++)
-            g[l * f->n + i] = adjoint[i * BT__LANES + l];
+        for (size_t i = 0; i < n; i++)
+            g[l * n + i] = adjoint[i * BT__LANES + l];
 }
 
 void bt__function_batch(const bt__block *block, const bt_function *f, bt_workspace *w,
@@ -65,7 +81,10 @@ void bt__function_batch(const bt__block *block, const bt_function *f, bt_workspa
     set_constants(f, w->block_value);
     for (size_t p = 0; p < count; p += BT__LANES) {
         const size_t points = count - p < BT__LANES ? count - p : BT__LANES;
-        load_points(f, w->block_value, x + p * f->n, points);
+        if (points == BT__LANES)
+            load_block(f, w->block_value, x + p * f->n);
+        else
+            load_rest(f, w->block_value, x + p * f->n, points);
         block->forward(f, w->block_value);
         if (!g) {
             store_values(f, w->block_value, y + p * f->m, points);

@@ -10,7 +10,14 @@
 #include <ctrain/kernels.h>
 #include <string.h>
 
+/* Compilers that unroll such a loop first do not make vectors of it any more. */
+#if defined(__clang__)
+#define LANES _Pragma("clang loop unroll(disable)") for (size_t l = 0; l < BT__LANES; l++)
+#elif defined(__GNUC__)
+#define LANES _Pragma("GCC ivdep") _Pragma("GCC unroll 1") for (size_t l = 0; l < BT__LANES; l++)
+#else
 #define LANES for (size_t l = 0; l < BT__LANES; l++)
+#endif
 
 /* Values by a kernel; false: there is none. */
 static bool value_by_kernel(const ct_kernels_f64 *k, unsigned op, double *y, const double *a)

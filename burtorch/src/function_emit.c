@@ -159,6 +159,10 @@ static void print_word(emitter *e, const char *word, size_t length, uint32_t i)
         print_slot(e, *word == 'a' ? s->a : *word == 'b' ? s->b : (uint32_t)(e->f->base + i));
         return;
     }
+    if (s && length == 1 && *word == 'r') { // 1 / b, see derivative_of_quotient
+        print(e, "r%u", i);
+        return;
+    }
     for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++)
         if (word_is(word, length, numbers[k].name)) {
             print_number(e, numbers[k].value);
@@ -176,9 +180,9 @@ static void print_word(emitter *e, const char *word, size_t length, uint32_t i)
         print(e, "%.*s%s", (int)length, word, e->single && word[length] == '(' ? "f" : "");
 }
 
-static void print_formula(emitter *e, const char *text, uint32_t i)
+static void print_part(emitter *e, const char *text, size_t length, uint32_t i)
 {
-    while (*text) {
+    for (const char *const stop = text + length; text < stop;) {
         const char *end = text;
         if (is_digit(*text)) {
             while (is_digit(*end) || *end == '.' || *end == 'e' || (*end == '-' && end[-1] == 'e'))
@@ -195,15 +199,24 @@ static void print_formula(emitter *e, const char *text, uint32_t i)
     }
 }
 
+static void print_formula(emitter *e, const char *text, uint32_t i)
+{
+    print_part(e, text, strlen(text), i);
+}
+
 /* ---- Derivatives ---- */
 
 /* coefficient [op rest]: "2.0 * a" is 2 '*' "a", "-1.0 / a" is -1 '/' "a", "1.0" has op 0. */
 typedef struct derivative {
     double coefficient;
     char op;
-    bool sum; // rest needs parentheses
+    bool sum;        // rest needs parentheses
+    bool choice;     // rest is a condition: what is multiplied, or 0
+    bool reciprocal; // rest is a multiple of r, see derivative_of_quotient
     const char *rest;
 } derivative;
+
+#define CHOICE " ? 1.0 : 0.0"
 
 /* Only products and quotients outside of parentheses. */
 static bool is_product(const char *text)
@@ -242,7 +255,7 @@ static bool take_number(const char **text, double *value)
 
 static derivative parse(const char *text)
 {
-    derivative d = {1.0, '*', false, text};
+    derivative d = {.coefficient = 1.0, .op = '*', .rest = text};
     const char *c = text;
     double sign = 1.0, number;
     if (*c == '-') {
@@ -250,7 +263,8 @@ static derivative parse(const char *text)
         c++;
     }
     if (!is_product(c)) {
-        d.sum = true;
+        d.choice = strstr(text, CHOICE) != NULL;
+        d.sum = !d.choice;
         return d;
     }
     d.coefficient = sign;
@@ -272,10 +286,31 @@ static bool is_number(const bt_function *f, uint32_t slot)
     return slot >= f->n && slot < f->base;
 }
 
+/* Divisions are slow: both derivatives of a / b are multiples of r = 1 / b, and that of c / b is
+ * -y^2 / c, unless c is so large or small that y^2 might leave the range of numbers. */
+static bool derivative_of_quotient(const emitter *e, uint32_t i, uint32_t which, derivative *d)
+{
+    const bt__instruction *s = &e->f->steps[i];
+    if (s->op != BT_OP_DIV || is_number(e->f, s->b))
+        return false;
+    *d = (derivative){which ? -1.0 : 1.0, '*', .reciprocal = true, .rest = which ? "y * r" : "r"};
+    if (is_number(e->f, s->a)) {
+        const double c = e->f->constants[s->a - e->f->n];
+        d->coefficient = -1.0 / c;
+        d->rest = "y * y";
+        d->reciprocal = false;
+        return fabs(c) > 1e-5 && fabs(c) < 1e5;
+    }
+    return true;
+}
+
 /* The derivative of step i by operand which (0: a, 1: b). */
 static derivative derivative_of(const emitter *e, uint32_t i, uint32_t which)
 {
     const bt__instruction *s = &e->f->steps[i];
+    derivative quotient;
+    if (derivative_of_quotient(e, i, which, &quotient))
+        return quotient;
     if (s->op == BT_OP_POW && which == 0)
         return parse("bt__pow_da(a, b, y)");
     derivative d = parse(which ? formulas[s->op].db : formulas[s->op].da);
@@ -312,10 +347,17 @@ static bool is_active(const emitter *e, const bt__instruction *s, uint32_t which
     return !is_number(e->f, slot);
 }
 
-/* Name the derivative if it is costly and has no name yet. */
+/* Give a name to the derivative if it is costly, or to the reciprocal that it is a multiple of. */
 static void print_partial(emitter *e, uint32_t i, uint32_t which)
 {
     const derivative d = derivative_of(e, i, which);
+    if (d.reciprocal && !e->has_partial[2 * i]) {
+        e->has_partial[2 * i] = true;
+        print(e, "    const %s r%u = ", real_name(e), i);
+        print_formula(e, "1.0 / b", i);
+        print(e, ";\n");
+        return;
+    }
     if (!is_costly(&d) || e->partner[2 * i + which] != NONE || e->has_partial[2 * i + which])
         return;
     e->has_partial[2 * i + which] = true;
@@ -328,7 +370,7 @@ static void print_rest(emitter *e, const derivative *d, uint32_t i, uint32_t whi
 {
     if (e->partner[2 * i + which] != NONE) {
         print(e, "v%u", e->partner[2 * i + which]);
-    } else if (e->has_partial[2 * i + which]) {
+    } else if (e->has_partial[2 * i + which] && !d->reciprocal) {
         print(e, "p%u%s", i, which ? "b" : "a");
     } else {
         print(e, "%s", d->sum ? "(" : "");
@@ -512,11 +554,16 @@ static void print_adjoint_name(emitter *e, uint32_t slot)
 static void print_term(emitter *e, const term *t)
 {
     const bool dot = t->step != NONE && e->f->steps[t->step].op == BT_OP_DOT;
-    derivative d = {1.0, t->step == NONE ? '\0' : '*', false, ""};
+    derivative d = {.coefficient = 1.0, .op = t->step == NONE ? '\0' : '*', .rest = ""};
     if (t->step != NONE && !dot)
         d = derivative_of(e, t->step, t->which);
     const double size = fabs(t->coefficient);
-    const bool number = size != 1.0 || (t->adjoint == NONE && d.op != '*');
+    const bool number = size != 1.0 || (t->adjoint == NONE && (d.op != '*' || d.choice));
+    if (d.choice) {
+        print(e, "(");
+        print_part(e, d.rest, strlen(d.rest) - strlen(CHOICE), t->step);
+        print(e, " ? ");
+    }
     if (number)
         print_number(e, size);
     if (t->adjoint != NONE) {
@@ -525,9 +572,13 @@ static void print_term(emitter *e, const term *t)
     }
     if (!d.op)
         return;
-    if (number || t->adjoint != NONE)
+    if (!d.choice && (number || t->adjoint != NONE))
         print(e, " %c ", d.op);
-    if (dot) { // the other operand of the pair
+    if (d.choice) {
+        print(e, " : ");
+        print_number(e, 0.0);
+        print(e, ")");
+    } else if (dot) { // the other operand of the pair
         const bt__instruction *s = &e->f->steps[t->step];
         print_slot(e, e->f->list[s->a + (t->which < s->b ? t->which + s->b : t->which - s->b)]);
     } else {

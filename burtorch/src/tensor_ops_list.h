@@ -19,13 +19,48 @@
     X(COPY,      copy,      copy,   copy,   0, BT__IN(0), BT__IN(0))                               \
     X(LINEAR,    linear,    linear, linear, BT__IN(0) | BT__IN(1) | BT__OUT, BT__IN(0) | BT__IN(1) | BT__IN(2), 0)
 
-#define BT__ELEMENTWISE_OPS(X)
+#define BT__ELEMENTWISE_OPS(X)                                                                     \
+    X(NEG,        neg,        unary, neg,        0,         BT__IN(0), 0)                          \
+    X(ABS,        abs,        unary, abs,        BT__IN(0), BT__IN(0), 0)                          \
+    X(INV,        inv,        unary, inv,        BT__OUT,   BT__IN(0), 0)                          \
+    X(SQR,        sqr,        unary, sqr,        BT__IN(0), BT__IN(0), 0)                          \
+    X(SQRT,       sqrt,       unary, sqrt,       BT__OUT,   BT__IN(0), 0)                          \
+    X(EXP,        exp,        unary, exp,        BT__OUT,   BT__IN(0), 0)                          \
+    X(LOG,        log,        unary, log,        BT__IN(0), BT__IN(0), 0)                          \
+    X(LOG1P,      log1p,      unary, log1p,      BT__IN(0), BT__IN(0), 0)                          \
+    X(SIN,        sin,        unary, sin,        BT__IN(0), BT__IN(0), 0)                          \
+    X(COS,        cos,        unary, cos,        BT__IN(0), BT__IN(0), 0)                          \
+    X(TANH,       tanh,       unary, tanh,       BT__OUT,   BT__IN(0), 0)                          \
+    X(SIGMOID,    sigmoid,    unary, sigmoid,    BT__OUT,   BT__IN(0), 0)                          \
+    X(SOFTPLUS,   softplus,   unary, softplus,   BT__IN(0), BT__IN(0), 0)                          \
+    X(RELU,       relu,       unary, relu,       BT__OUT,   BT__IN(0), 0)                          \
+    X(GELU,       gelu,       unary, gelu,       BT__IN(0), BT__IN(0), 0)                          \
+    X(SILU,       silu,       unary, silu,       BT__IN(0), BT__IN(0), 0)                          \
+    X(ERF,        erf,        unary, erf,        BT__IN(0), BT__IN(0), 0)                          \
+    X(ADD_CONST,  add_const,  unary, add_const,  0,         BT__IN(0), 0)                          \
+    X(MUL_CONST,  mul_const,  unary, mul_const,  0,         BT__IN(0), 0)                          \
+    X(POW_CONST,  pow_const,  unary, pow_const,  BT__IN(0), BT__IN(0), 0)                          \
+    X(CLAMP,      clamp,      unary, clamp,      BT__IN(0), BT__IN(0), 0)                          \
+    X(LEAKY_RELU, leaky_relu, unary, leaky_relu, BT__IN(0), BT__IN(0), 0)                          \
+    X(ADD, add, binary, add, 0,                               BT__IN(0) | BT__IN(1), BT__IN(0) | BT__IN(1)) \
+    X(SUB, sub, binary, sub, 0,                               BT__IN(0) | BT__IN(1), BT__IN(0) | BT__IN(1)) \
+    X(MUL, mul, binary, mul, BT__IN(0) | BT__IN(1),           BT__IN(0) | BT__IN(1), BT__IN(0) | BT__IN(1)) \
+    X(DIV, div, binary, div, BT__IN(1) | BT__OUT,             BT__IN(0) | BT__IN(1), BT__IN(0) | BT__IN(1)) \
+    X(POW, pow, binary, pow, BT__IN(0) | BT__IN(1) | BT__OUT, BT__IN(0) | BT__IN(1), BT__IN(0) | BT__IN(1)) \
+    X(MIN, min, binary, min, BT__IN(0) | BT__IN(1),           BT__IN(0) | BT__IN(1), BT__IN(0) | BT__IN(1)) \
+    X(MAX, max, binary, max, BT__IN(0) | BT__IN(1),           BT__IN(0) | BT__IN(1), BT__IN(0) | BT__IN(1)) \
+    X(SELECT,    select,    select,    select,    BT__IN(0), BT__IN(1) | BT__IN(2), BT__IN(0) | BT__IN(1) | BT__IN(2)) \
+    X(BROADCAST, broadcast, broadcast, broadcast, 0,         BT__IN(0), BT__IN(0))                 \
+    X(DROPOUT,   dropout,   dropout,   dropout,   0,         BT__IN(0), 0)
 
 #define BT__REDUCE_OPS(X)
 
 #define BT__MATMUL_OPS(X)
 
-#define BT__NORM_OPS(X)
+#define BT__NORM_OPS(X)                                                                            \
+    X(SOFTMAX, softmax, softmax, softmax, BT__OUT, BT__IN(0), 0)                                   \
+    X(LOG_SOFTMAX, log_softmax, log_softmax, log_softmax, BT__OUT, BT__IN(0), 0)                   \
+    X(LAYER_NORM, layer_norm, layer_norm, layer_norm, BT__IN(0) | BT__IN(1), BT__IN(0) | BT__IN(1) | BT__IN(2), 0)
 
 #define BT__ATTENTION_OPS(X)
 

@@ -7,7 +7,9 @@
 #include "graph_private.h"
 
 #include "tensor_cases_core.h"
+#include "tensor_cases_elementwise.h"
 #include "tensor_cases_loss.h"
+#include "tensor_cases_norm.h"
 
 #include <ctrain/rng.h>
 #include <math.h>
@@ -23,7 +25,12 @@ typedef struct family {
     {                                                                                              \
         cases, sizeof(cases) / sizeof *(cases)                                                     \
     }
-static const family families[] = {FAMILY(core_cases), FAMILY(loss_cases)};
+static const family families[] = {
+    FAMILY(core_cases),
+    FAMILY(elementwise_cases),
+    FAMILY(loss_cases),
+    FAMILY(norm_cases),
+};
 
 /* ---- Declarations ---- */
 

@@ -18,6 +18,7 @@
 #include <burtorch/tape.h>
 #include <burtorch/tensor.h>
 #include <burtorch/text.h>
+#include <burtorch/text_model.h>
 #include <burtorch/trainer.h>
 
 #endif

@@ -58,15 +58,14 @@ static ct_status cross_entropy_forward(const bt__call *call, ct_diag *diag)
 
 static void row_gradient(T *restrict dx, const T *restrict e, size_t n, T scale, bool set)
 {
-    if (set) {
-        BT__SIMD_LOOP
-        for (size_t i = 0; i < n; i++)
-            dx[i] = scale * e[i];
-    } else {
-        BT__SIMD_LOOP
-        for (size_t i = 0; i < n; i++)
-            dx[i] += scale * e[i];
-    }
+#define SET(V, i) TO(V, dx, i) = AT(V, e, i) * scale;
+#define ADD(V, i) TO(V, dx, i) += AT(V, e, i) * scale;
+    if (set)
+        EACH_OF_ROW(n, SET);
+    else
+        EACH_OF_ROW(n, ADD);
+#undef SET
+#undef ADD
 }
 
 static void block_gradient(const bt__call *call, size_t first, size_t rows, size_t n, T scale)
@@ -78,9 +77,9 @@ static void block_gradient(const bt__call *call, size_t first, size_t rows, size
     T *e = call->work, *dx = GRADIENT(call->in[0]) + first * n;
     for (size_t r = 0; r < rows; r++) {
         const T m = max[r];
-        BT__SIMD_LOOP
-        for (size_t i = 0; i < n; i++)
-            e[r * n + i] = x[r * n + i] - m;
+#define STEP(V, i) TO(V, e, r *n + (i)) = AT(V, x, r * n + (i)) - m;
+        EACH_OF_ROW(n, STEP);
+#undef STEP
     }
     KERNELS(call)->exp(e, e, rows * n);
     for (size_t r = 0; r < rows; r++, dx += n) {

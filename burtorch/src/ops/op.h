@@ -49,7 +49,7 @@ BT__CODE_OPS(BT__DECLARE_CODE)
 #define BT__PRAGMA(text)  _Pragma(#text)
 #define BT__SIMD_LOOP     BT__PRAGMA(omp simd)
 #define BT__SIMD_SUM(sum) BT__PRAGMA(omp simd reduction(+ : sum))
-#define BT__SIMD_MAX(max) BT__PRAGMA(omp simd reduction(max : max))
+#define BT__SIMD_MAX(top) BT__PRAGMA(omp simd reduction(max : top))
 #define BT__INLINE        static inline __attribute__((always_inline, unused))
 
 /* Elements of a node. */

@@ -3,7 +3,8 @@
  * calls. Included by op.h; in T, so in both precisions.
  *
  * Errors are at most, in units in the last place (measured: test_vector_math.c): exp, log, log1p 1,
- * softplus, erf, normal_pdf 2.5, tanh, sigmoid 2.5, normal_cdf 4 (5 without fused operations).
+ * tanh, sigmoid, softplus, erf, normal_pdf, sin and cos (for |x| <= VM_SIN_HIGHEST) 2.5,
+ * normal_cdf 4 (5 without fused operations).
  * NaN gives NaN, infinities their limits; nothing overflows, vanishes or cancels early.
  *
  * exp(x) = 2^n (1 + p). The tail of the normal distribution is exp(-x^2 / 2) m(x) with the smooth
@@ -35,12 +36,16 @@ typedef uint32_t vm_bits;
 #define VM_TANH_HIGHEST 10.F     // above, tanh rounds to 1
 #define VM_TAIL_HIGHEST 15.F     // above, the tail rounds to 0
 #define VM_TAIL_K       3.5F
+#define VM_SIN_HIGHEST  6400.F // beyond, vm_sin and vm_cos lose their digits
 static const T vm_expm1_coef[] = {0x1.000000p-1F, 0x1.555556p-3F,  0x1.5554aep-5F,
                                   0x1.111090p-7F, 0x1.6d7528p-10F, 0x1.a1a21ap-13F};
 static const T vm_log1p_coef[] = {0x1.555554p-1F, 0x1.999a7cp-2F, 0x1.2438a8p-2F, 0x1.e2fdd2p-3F};
 static const T vm_tail_coef[] = {
     0x1.7d241ap-1F, -0x1.219150p-1F, 0x1.42feaep-2F,   -0x1.db5a3ap-4F, 0x1.1d40a6p-6F,
     0x1.a9890ep-8F, -0x1.a20c34p-9F, -0x1.065e56p-11F, 0x1.cb1aa2p-12F, 0x1.fd5598p-14F};
+static const T vm_sin_coef[] = {-0x1.555552p-3F, 0x1.110c1ep-7F, -0x1.9ac446p-13F};
+static const T vm_cos_coef[] = {0x1.555554p-5F, -0x1.6c12cap-10F, 0x1.9bd444p-16F};
+static const T vm_half_pi[] = {0x1.920000p+0F, 0x1.fb4000p-12F, 0x1.444000p-24F, 0x1.68c234p-39F};
 static const T vm_erf_coef[] = {0x1.06eba6p-3F,  -0x1.8126f8p-2F, 0x1.ce1d9ap-4F,
                                 -0x1.b6ba42p-6F, 0x1.48543cp-8F,  -0x1.3ea690p-11F};
 #else
@@ -58,6 +63,7 @@ typedef uint64_t vm_bits;
 #define VM_TANH_HIGHEST 20.
 #define VM_TAIL_HIGHEST 39.
 #define VM_TAIL_K       5.
+#define VM_SIN_HIGHEST  1e6
 static const T vm_expm1_coef[] = {
     0x1.0000000000000p-1,  0x1.5555555555559p-3,  0x1.555555555555ap-5,  0x1.111111110f67ep-7,
     0x1.6c16c16c14412p-10, 0x1.a01a01affb1fep-13, 0x1.a01a01b0ca9b9p-16, 0x1.71ddf81679d8cp-19,
@@ -72,6 +78,14 @@ static const T vm_tail_coef[] = {
     0x1.17dd44798bf8cp-16,  0x1.0b2760d8b1777p-18, -0x1.73af4afacfcbap-19, -0x1.697020b9644f5p-22,
     0x1.d114e6bba97a0p-22,  0x1.6b23b1c1c1515p-25, -0x1.1b383be38249ep-24, -0x1.4002f2e969bbcp-27,
     0x1.074d17a738a60p-27,  0x1.e1dfd082669c9p-30, -0x1.5d26340ff95b4p-33};
+static const T vm_sin_coef[] = {-0x1.5555555555555p-3,  0x1.1111111110b97p-7,
+                                -0x1.a01a019e7d21ap-13, 0x1.71de378e148cap-19,
+                                -0x1.ae60023696a43p-26, 0x1.5e07f04f301b6p-33};
+static const T vm_cos_coef[] = {0x1.5555555555555p-5,  -0x1.6c16c16c16959p-10,
+                                0x1.a01a019f4b6aap-16, -0x1.27e4fa139e45dp-22,
+                                0x1.1eeb64821c697p-29, -0x1.907a78f9a8549p-37};
+static const T vm_half_pi[] = {0x1.921fb54400000p+0, 0x1.0b4611a600000p-34, 0x1.3198a2e037073p-69,
+                               0.};
 static const T vm_erf_coef[] = {
     0x1.06eba8214db67p-3,  -0x1.812746b0378edp-2,  0x1.ce2f21a036d88p-4,  -0x1.b82ce30efd181p-6,
     0x1.565bcc838407ap-8,  -0x1.c02d9b27d5771p-11, 0x1.f9a05fe720fa7p-14, -0x1.f49f1a9b843a1p-17,
@@ -291,6 +305,30 @@ BT__INLINE T vm_erf(T x)
     const T t = vm_at_most(a * (T)1.41421356237309505, VM_TAIL_HIGHEST);
     const T large = (T)1 - (T)2 * (vm_exp((T)-0.5 * t * t) * vm_mills(t));
     return a < (T)0.9 ? vm_erf_small(x, x * x) : MATH(copysign)(large, x);
+}
+
+/* sin(x + quarter pi / 2), |x| <= VM_SIN_HIGHEST: x - n pi / 2 by parts, whose products with n are
+ * exact. */
+BT__INLINE T vm_sin_quarters(T x, vm_bits quarter)
+{
+    const T whole = x * (T)0.63661977236758134308 + VM_ROUND, n = whole - VM_ROUND;
+    const vm_bits q = vm_bits_of(whole) + quarter;
+    const T a = VM_FMA(-n, vm_half_pi[1], VM_FMA(-n, vm_half_pi[0], x));
+    const T r = VM_FMA(-n, vm_half_pi[3], VM_FMA(-n, vm_half_pi[2], a)), z = r * r;
+    const T sine = VM_FMA(r * z, VM_POLYNOMIAL(z, vm_sin_coef), r);
+    const T cosine = (T)1 - VM_FMA(-z * z, VM_POLYNOMIAL(z, vm_cos_coef), (T)0.5 * z);
+    const T y = q & 1 ? cosine : sine;
+    return q & 2 ? -y : y;
+}
+
+BT__INLINE T vm_sin(T x)
+{
+    return vm_sin_quarters(x, 0);
+}
+
+BT__INLINE T vm_cos(T x)
+{
+    return vm_sin_quarters(x, 1);
 }
 
 #endif

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+/* Softmax and normalisations. */
+#include "tensor_case.h"
+
+#include <math.h>
+
+/* (outer, last axis) of a shape with any axes. */
+static size_t norm_rows(const bt_shape *shape, size_t *n)
+{
+    size_t rows = 1;
+    for (size_t a = 0; a + 1 < shape->axes; a++)
+        rows *= shape->dims[a];
+    *n = shape->dims[shape->axes - 1];
+    return rows;
+}
+
+static bt_tensor build_softmax(const bt_tensor *in)
+{
+    return bt_tensor_softmax(in[0]);
+}
+
+static void reference_softmax(double *out, const double *const *in, const bt_shape *shapes)
+{
+    size_t n;
+    const size_t rows = norm_rows(&shapes[0], &n);
+    for (size_t r = 0; r < rows; r++) {
+        double sum = 0;
+        for (size_t i = 0; i < n; i++)
+            sum += exp(in[0][r * n + i]);
+        for (size_t i = 0; i < n; i++)
+            out[r * n + i] = exp(in[0][r * n + i]) / sum;
+    }
+}
+
+static bt_tensor build_log_softmax(const bt_tensor *in)
+{
+    return bt_tensor_log_softmax(in[0]);
+}
+
+static void reference_log_softmax(double *out, const double *const *in, const bt_shape *shapes)
+{
+    size_t n;
+    const size_t rows = norm_rows(&shapes[0], &n);
+    reference_softmax(out, in, shapes);
+    for (size_t i = 0; i < rows * n; i++)
+        out[i] = log(out[i]);
+}
+
+static bt_tensor build_layer_norm(const bt_tensor *in)
+{
+    return bt_tensor_layer_norm(in[0], in[1], in[2], 1e-3);
+}
+
+static void reference_layer_norm(double *out, const double *const *in, const bt_shape *shapes)
+{
+    size_t n;
+    const size_t rows = norm_rows(&shapes[0], &n);
+    for (size_t r = 0; r < rows; r++) {
+        const double *x = in[0] + r * n;
+        double mean = 0, variance = 0;
+        for (size_t i = 0; i < n; i++)
+            mean += x[i] / (double)n;
+        for (size_t i = 0; i < n; i++)
+            variance += (x[i] - mean) * (x[i] - mean) / (double)n;
+        for (size_t i = 0; i < n; i++)
+            out[r * n + i] = (x[i] - mean) / sqrt(variance + 1e-3) * in[1][i] + in[2][i];
+    }
+}
+
+/* x, gamma and beta are one tensor. */
+static bt_tensor build_layer_norm_itself(const bt_tensor *in)
+{
+    return bt_tensor_layer_norm(in[0], in[0], in[0], 1e-3);
+}
+
+static void reference_layer_norm_itself(double *out, const double *const *in,
+                                        const bt_shape *shapes)
+{
+    const double *const same[] = {in[0], in[0], in[0]};
+    reference_layer_norm(out, same, shapes);
+}
+
+#define LAYER_NORM_BAD "f2x3 f2 f3; f2x3 f3 f2; f2x3 f2x3 f3; f f1 f1; u2x3<4 f3 f3"
+static const tensor_case norm_cases[] = {
+    {"softmax", "f3x5", build_softmax, reference_softmax, .bad = "f; u3x5<4", .bench = "f512x8"},
+    {"softmax/1", "f3x1", build_softmax, reference_softmax, .bad = NULL, .bench = "f768x64"},
+    {"softmax/axes", "f2x2x2x9", build_softmax, reference_softmax, .bad = NULL},
+    {"softmax/wide", "f2x1033", build_softmax, reference_softmax, .bad = NULL, .bench = "f64x4096"},
+    {"softmax/blocks", "f70x33", build_softmax, reference_softmax, .bad = NULL},
+    {"log_softmax", "f3x5", build_log_softmax, reference_log_softmax, .bad = "f; u3x5<4",
+     .bench = "f512x65"},
+    {"log_softmax/blocks", "f70x33", build_log_softmax, reference_log_softmax, .bad = NULL},
+    {"layer_norm", "f2x3x5 f5 f5", build_layer_norm, reference_layer_norm, .bad = LAYER_NORM_BAD,
+     .bench = "f512x24 f24 f24"},
+    {"layer_norm/row", "f33 f33 f33", build_layer_norm, reference_layer_norm, .bad = NULL,
+     .bench = "f768x128 f128 f128"},
+    {"layer_norm/1", "f3x1 f1 f1", build_layer_norm, reference_layer_norm, .bad = NULL,
+     .bench = "f1024x384 f384 f384"},
+    {"layer_norm/itself", "f17", build_layer_norm_itself, reference_layer_norm_itself, .bad = NULL},
+};
