@@ -5,7 +5,8 @@
 
 int main(int argc, char **argv)
 {
-    const cli_command commands[] = {burtorch_grad(), burtorch_check(), burtorch_emit_c(),
+    const cli_command commands[] = {burtorch_grad(),  burtorch_check(),  burtorch_emit_c(),
+                                    burtorch_train(), burtorch_sample(), burtorch_eval(),
                                     burtorch_info()};
     const cli_program program = {
         .name = "burtorch-cli",

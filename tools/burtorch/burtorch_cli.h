@@ -16,6 +16,9 @@
 cli_command burtorch_grad(void);
 cli_command burtorch_check(void);
 cli_command burtorch_emit_c(void);
+cli_command burtorch_train(void);
+cli_command burtorch_sample(void);
+cli_command burtorch_eval(void);
 cli_command burtorch_info(void);
 
 /* ---- An expression and its inputs, as given on the command line ---- */

@@ -51,8 +51,7 @@ static bt_tensor network(bt_tensor x, const row_spec *spec, size_t rows)
         o.classes = outputs;
         o.channels[0] = spec->channels;
         o.channels[1] = 2 * spec->channels;
-        x = bt_tensor_reshape(x,
-                              bt_shape4(rows, spec->image[0], spec->image[1], spec->image[2]));
+        x = bt_tensor_reshape(x, bt_shape4(rows, spec->image[0], spec->image[1], spec->image[2]));
         return bt_nn_cnn(x, &o);
     }
     if (strcmp(spec->model, "mlp") == 0)
@@ -65,8 +64,7 @@ static void build(row_net *net, const row_spec *spec, size_t rows)
     bt_graph *g = net->graph;
     const size_t statistics = strcmp(spec->model, "cnn") == 0 ? 1 : spec->features;
     net->x = bt_input(g, bt_shape2(rows, spec->features));
-    net->target =
-        spec->classes ? bt_input_u32(g, bt_shape1(rows)) : bt_input(g, bt_shape1(rows));
+    net->target = spec->classes ? bt_input_u32(g, bt_shape1(rows)) : bt_input(g, bt_shape1(rows));
     bt_tensor x = net->x, target = net->target;
     if (spec->standardize) {
         net->mean = bt_buffer(g, "input.mean", bt_shape1(statistics), bt_init_zeros());
@@ -79,10 +77,9 @@ static void build(row_net *net, const row_spec *spec, size_t rows)
         }
     }
     net->output = bt_tensor_keep(network(x, spec, rows));
-    net->loss =
-        spec->classes
-            ? bt_tensor_cross_entropy(net->output, target)
-            : bt_tensor_mse(bt_tensor_reshape(net->output, bt_shape1(rows)), target);
+    net->loss = spec->classes
+                    ? bt_tensor_cross_entropy(net->output, target)
+                    : bt_tensor_mse(bt_tensor_reshape(net->output, bt_shape1(rows)), target);
 }
 
 ct_status row_net_build(row_net *net, const row_spec *spec, size_t rows, uint64_t seed,
@@ -118,8 +115,8 @@ ct_status row_data_open(row_data *data, const row_data_options *opt, ct_diag *di
         return CT_OK;
     }
     CT_TRY(bt_csv_read(&data->csv, opt->path, diag));
-    const ct_status status = bt_csv_column(&data->label_column, data->csv,
-                                           opt->label ? opt->label : "last", diag);
+    const ct_status status =
+        bt_csv_column(&data->label_column, data->csv, opt->label ? opt->label : "last", diag);
     if (status != CT_OK) {
         ct_diag_prefix(diag, "%s", opt->path);
         return status;
@@ -144,9 +141,9 @@ double *row_data_label(const row_data *data, size_t i)
 ct_status row_data_rows(const row_data *data, const bt_rows_options *opt, bt_rows **out,
                         ct_diag *diag)
 {
-    const ct_status status =
-        data->dataset ? bt_rows_from_dataset(out, data->dataset, opt, diag)
-                      : bt_rows_from_csv(out, data->csv, data->label_column, opt, diag);
+    const ct_status status = data->dataset
+                                 ? bt_rows_from_dataset(out, data->dataset, opt, diag)
+                                 : bt_rows_from_csv(out, data->csv, data->label_column, opt, diag);
     if (status != CT_OK)
         ct_diag_prefix(diag, "%s", data->path);
     return status;
@@ -174,10 +171,10 @@ typedef struct scoring {
 } scoring;
 
 static void score_row(scoring *s, const row_net *net, const row_spec *spec, const double *output,
-                      double target, bool known)
+                      double target)
 {
     s->seen++;
-    if (!known) {
+    if (isnan(target)) {
         s->unknown++;
         return;
     }
@@ -189,13 +186,12 @@ static void score_row(scoring *s, const row_net *net, const row_spec *spec, cons
         return;
     }
     if (spec->standardize)
-        target =
-            (target - bt_tensor_value(net->target_mean)) * bt_tensor_value(net->target_scale);
+        target = (target - bt_tensor_value(net->target_mean)) * bt_tensor_value(net->target_scale);
     s->loss += (output[0] - target) * (output[0] - target);
 }
 
 static ct_status score_all(scoring *s, row_net *net, const row_spec *spec, const bt_rows *rows,
-                           bt_rows_part part, const bool *known, double *output, double *target,
+                           bt_rows_part part, const double *truth, double *output, double *target,
                            ct_diag *diag)
 {
     const size_t batch = bt_tensor_size(net->target), n = bt_rows_count(rows, part);
@@ -207,13 +203,13 @@ static ct_status score_all(scoring *s, row_net *net, const row_spec *spec, const
         if (!bt_tensor_read(net->output, output) || !bt_tensor_read(net->target, target))
             return CT_EINVALID;
         for (size_t i = 0; i < batch && s->seen < n; i++)
-            score_row(s, net, spec, output + i * width, target[i], !known || known[s->seen]);
+            score_row(s, net, spec, output + i * width, truth ? truth[s->seen] : target[i]);
     }
     return CT_OK;
 }
 
 ct_status row_net_score(row_net *net, const row_spec *spec, const bt_rows *rows, bt_rows_part part,
-                        const bool *known, row_score *score, ct_diag *diag)
+                        const double *truth, row_score *score, ct_diag *diag)
 {
     scoring s = {0};
     double *output = calloc(bt_tensor_size(net->output), sizeof *output);
@@ -221,7 +217,7 @@ ct_status row_net_score(row_net *net, const row_spec *spec, const bt_rows *rows,
     ct_status status = output && target ? CT_OK : ct_fail(diag, CT_ENOMEM, "out of memory");
     bt_graph_set_training(net->graph, false);
     if (status == CT_OK)
-        status = score_all(&s, net, spec, rows, part, known, output, target, diag);
+        status = score_all(&s, net, spec, rows, part, truth, output, target, diag);
     free(output);
     free(target);
     const double mean = s.counted ? s.loss / (double)s.counted : (double)NAN;
@@ -309,8 +305,7 @@ static ct_status read_count(size_t *out, const bt_safetensors *file, const char 
     char *end;
     const unsigned long value = text ? strtoul(text, &end, 10) : 0;
     if (!text || text[0] < '0' || text[0] > '9' || *end != '\0' || value > 100000000)
-        return ct_fail(diag, CT_EPARSE, "%s: the metadata '%s' is missing or no number", path,
-                       key);
+        return ct_fail(diag, CT_EPARSE, "%s: the metadata '%s' is missing or no number", path, key);
     *out = value;
     return CT_OK;
 }
@@ -342,6 +337,8 @@ static ct_status read_shape(row_spec *spec, const bt_safetensors *file, const ch
         const char *activation = bt_safetensors_metadata(file, "activation");
         CT_TRY(read_count(&spec->hidden, file, "hidden", path, diag));
         CT_TRY(read_count(&spec->layers, file, "layers", path, diag));
+        if (spec->layers > bt_safetensors_count(file))
+            return ct_fail(diag, CT_EPARSE, "%s: fewer arrays than layers", path);
         spec->activation = activation ? activation_of(activation) : BT_IDENTITY;
     }
     if (strcmp(spec->model, "cnn") == 0) {
@@ -356,8 +353,7 @@ static ct_status read_shape(row_spec *spec, const bt_safetensors *file, const ch
     return CT_OK;
 }
 
-ct_status row_spec_read(row_spec *spec, const bt_safetensors *file, const char *path,
-                        ct_diag *diag)
+ct_status row_spec_read(row_spec *spec, const bt_safetensors *file, const char *path, ct_diag *diag)
 {
     const char *model = bt_safetensors_metadata(file, "model");
     const char *classes = bt_safetensors_metadata(file, "classes");
@@ -371,6 +367,8 @@ ct_status row_spec_read(row_spec *spec, const bt_safetensors *file, const char *
     spec->standardize = standardize && strcmp(standardize, "true") == 0;
     spec->label = bt_safetensors_metadata(file, "label");
     CT_TRY(read_count(&spec->features, file, "features", path, diag));
+    if (!output || !spec->features)
+        return ct_fail(diag, CT_EPARSE, "%s: there is no array 'output.weight'", path);
     if (classes)
         CT_TRY(read_labels(spec, classes, path, diag));
     return read_shape(spec, file, path, diag);

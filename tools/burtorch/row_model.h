@@ -75,10 +75,11 @@ typedef struct row_score {
     size_t unknown;  // rows whose label the model does not know: wrong, and not in the loss
 } row_score;
 
-/* Loss of `part` in order, through net (planned; any number of rows at a time). known[i], or NULL:
- * whether row i's label is one of the model's. */
+/* Loss of `part` in order, through net (planned; any number of rows at a time). truth[i], where not
+ * NULL, is what to compare row i with instead of its target: a class, or NaN for a label the model
+ * does not know. */
 ct_status row_net_score(row_net *net, const row_spec *spec, const bt_rows *rows, bt_rows_part part,
-                        const bool *known, row_score *score, ct_diag *diag);
+                        const double *truth, row_score *score, ct_diag *diag);
 
 /* ---- Files ---- */
 
