@@ -137,11 +137,11 @@ static bool is_number(const builder *b, uint32_t i, double value)
     return is_constant(b, i) && memcmp(&b->nodes[i].value, &value, sizeof value) == 0;
 }
 
-/* Multiplying by 1 / c is the same as dividing by c: both are powers of two, and normal. */
+/* c is a power of two, so that multiplying by 1 / c is the same as dividing by c. */
 static bool has_exact_inverse(double c)
 {
     int exponent;
-    return isnormal(c) && fabs(frexp(c, &exponent)) == 0.5 && isnormal(1.0 / c);
+    return fabs(frexp(c, &exponent)) == 0.5 && isfinite(1.0 / c);
 }
 
 static uint32_t apply(builder *b, bt_op op, uint32_t x, uint32_t z)

@@ -53,21 +53,33 @@
     X(BROADCAST, broadcast, broadcast, broadcast, 0,         BT__IN(0), BT__IN(0))                 \
     X(DROPOUT,   dropout,   dropout,   dropout,   0,         BT__IN(0), 0)
 
-#define BT__REDUCE_OPS(X)
+#define BT__REDUCE_OPS(X)                                                                          \
+    X(SUM,         sum,         reduce,   sum,         0,                   BT__IN(0), 0)          \
+    X(MEAN,        mean,        reduce,   mean,        0,                   BT__IN(0), 0)          \
+    X(REDUCE_MAX,  reduce_max,  extreme,  reduce_max,  0,                   0,         0)          \
+    X(REDUCE_MIN,  reduce_min,  extreme,  reduce_min,  0,                   0,         0)          \
+    X(VARIANCE,    variance,    variance, variance,    BT__IN(0),           BT__IN(0), 0)          \
+    X(NORM,        norm,        reduce,   norm,        BT__IN(0) | BT__OUT, BT__IN(0), 0)          \
+    X(LOG_SUM_EXP, log_sum_exp, reduce,   log_sum_exp, BT__IN(0) | BT__OUT, BT__IN(0), 0)          \
+    X(ARGMAX,      argmax,      argmax,   argmax,      0,                   0,         0)
 
-#define BT__MATMUL_OPS(X)
+#define BT__MATMUL_OPS(X)                                                                          \
+    X(MATMUL, matmul, matmul, matmul, BT__IN(0) | BT__IN(1), BT__IN(0) | BT__IN(1), BT__IN(0) | BT__IN(1))
 
 #define BT__NORM_OPS(X)                                                                            \
     X(SOFTMAX, softmax, softmax, softmax, BT__OUT, BT__IN(0), 0)                                   \
     X(LOG_SOFTMAX, log_softmax, log_softmax, log_softmax, BT__OUT, BT__IN(0), 0)                   \
     X(LAYER_NORM, layer_norm, layer_norm, layer_norm, BT__IN(0) | BT__IN(1), BT__IN(0) | BT__IN(1) | BT__IN(2), 0)
 
-#define BT__ATTENTION_OPS(X)
+#define BT__ATTENTION_OPS(X)                                                                       \
+    X(ATTENTION, attention, attention, attention, BT__IN(0), BT__IN(0), 0)
 
 #define BT__IMAGE_OPS(X)
 
 #define BT__INDEX_OPS(X)                                                                           \
-    X(EMBEDDING, embedding, embedding, embedding, BT__IN(1), 0, 0)
+    X(EMBEDDING, embedding, embedding, embedding, BT__IN(1), 0, 0)                                 \
+    X(GATHER, gather, gather, gather, BT__IN(1), 0, 0)                                             \
+    X(CONCAT, concat, concat, concat, 0, 0xff, 0)
 
 #define BT__LOSS_OPS(X)                                                                            \
     X(CROSS_ENTROPY, cross_entropy, cross_entropy, cross_entropy, BT__IN(0) | BT__IN(1), BT__IN(0), 0) \

@@ -17,7 +17,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_SHARDS = 256, MAX_ACCUMULATE = 65536, PIECE_ELEMENTS = 64 * 1024 };
+/* A piece's gradient is read again at once: the smaller it is, the nearer it still lies; but a
+ * product of many samples reads all their x for each piece. */
+enum { MAX_SHARDS = 256, MAX_ACCUMULATE = 65536 };
+enum { PIECE_ELEMENTS = 64 * 1024, PIECE_OF_FEW_SAMPLES = 8 * 1024, FEW_SAMPLES = 8 };
 
 /* Elements begin … end-1 of a parameter; of the weight of linear node `linear`, whole rows. */
 typedef struct piece {
@@ -35,7 +38,7 @@ struct bt_trainer {
     piece *pieces;       // (n_pieces) by parameter
     size_t n_pieces;
     uint32_t *first_piece; // (nodes + 1) of a linear node that leaves its weight here
-    void *scratch;         // (threads, PIECE_ELEMENTS or the longest row)
+    void *scratch;         // (threads, the longest piece)
     size_t scratch_elements;
     double *losses; // (shards)
     ct_status *statuses;
@@ -64,11 +67,14 @@ static size_t bytes_of(const bt_trainer *t)
 
 /* ---- Pieces ---- */
 
-static size_t piece_length(const bt__node *node, bool rows)
+/* linear: the operation that leaves the gradient of this weight here; NULL: none. */
+static size_t piece_length(const bt__node *node, const bt__node *linear)
 {
-    if (!rows)
+    if (!linear)
         return PIECE_ELEMENTS;
-    const size_t k = node->shape.dims[1], n = PIECE_ELEMENTS / k;
+    const bool few = linear->size / node->shape.dims[0] <= FEW_SAMPLES;
+    const size_t k = node->shape.dims[1];
+    const size_t n = (few ? PIECE_OF_FEW_SAMPLES : PIECE_ELEMENTS) / k;
     return k * (n >= 16 ? n / 16 * 16 : n ? n : 1);
 }
 
@@ -96,7 +102,8 @@ static ct_status cut_pieces(bt_trainer *t)
             t->number_of[i] = (uint32_t)number++;
             if (!node->gradient && !linear_of[i])
                 continue; // the loss does not depend on it
-            const size_t length = piece_length(node, linear_of[i] != 0);
+            const size_t length =
+                piece_length(node, linear_of[i] ? &g->nodes[linear_of[i] - 1] : NULL);
             if (linear_of[i])
                 t->first_piece[linear_of[i] - 1] = (uint32_t)count;
             for (size_t at = 0; at < node->size; at += length, count++) {

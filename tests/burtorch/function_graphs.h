@@ -48,7 +48,7 @@ static inline graph tiny_graph(void)
 {
     graph g = new_graph(2, (double[]){-41, 2});
     const bt_var a = g.x[0], b = g.x[1];
-    const bt_var c = bt_add(a, b), d = bt_add(bt_mul(a, b), bt_cub(b));
+    const bt_var c = bt_add(a, b), product = bt_mul(a, b), d = bt_add(product, bt_cub(b));
     g.y[g.m++] = bt_mul_const(bt_sqr(bt_sub(c, d)), 0.5);
     return g;
 }

@@ -269,8 +269,8 @@ static void test_text(void **state)
                               "    const double x0 = x[0];\n"
                               "    const double x1 = x[1];\n"
                               "    const double v0 = x0 + x1;\n"
-                              "    const double v1 = x1 * x1 * x1;\n"
-                              "    const double v2 = x0 * x1;\n"
+                              "    const double v1 = x0 * x1;\n"
+                              "    const double v2 = x1 * x1 * x1;\n"
                               "    const double v3 = v1 + v2;\n"
                               "    const double v4 = v0 - v3;\n"
                               "    const double v5 = v4 * v4;\n"
@@ -278,7 +278,7 @@ static void test_text(void **state)
                               "    y[0] = v6;\n"
                               "    const double d4 = v4;\n"
                               "    g[0] = d4 - d4 * x1;\n"
-                              "    g[1] = d4 - 3.0 * d4 * x1 * x1 - d4 * x0;\n"
+                              "    g[1] = d4 - d4 * x0 - 3.0 * d4 * x1 * x1;\n"
                               "}\n");
     free(text);
     bt_function_destroy(f);

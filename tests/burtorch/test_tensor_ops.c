@@ -6,10 +6,14 @@
 #include "ct_test.h"
 #include "graph_private.h"
 
+#include "tensor_cases_attention.h"
 #include "tensor_cases_core.h"
 #include "tensor_cases_elementwise.h"
+#include "tensor_cases_index.h"
 #include "tensor_cases_loss.h"
+#include "tensor_cases_matmul.h"
 #include "tensor_cases_norm.h"
+#include "tensor_cases_reduce.h"
 
 #include <ctrain/rng.h>
 #include <math.h>
@@ -26,10 +30,14 @@ typedef struct family {
         cases, sizeof(cases) / sizeof *(cases)                                                     \
     }
 static const family families[] = {
+    FAMILY(attention_cases),
     FAMILY(core_cases),
     FAMILY(elementwise_cases),
+    FAMILY(index_cases),
     FAMILY(loss_cases),
+    FAMILY(matmul_cases),
     FAMILY(norm_cases),
+    FAMILY(reduce_cases),
 };
 
 /* ---- Declarations ---- */
