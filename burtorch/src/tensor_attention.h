@@ -14,7 +14,7 @@ typedef struct bt__attention {
 enum { BT__ATTENTION_ROWS = 32 }; // positions in a block of matrix products
 
 /* Side by side pays as long as what one group of heads needs stays in the second-level cache. */
-enum { BT__ATTENTION_LANES_BYTES = 192 * 1024 };
+enum { BT__ATTENTION_LANES_BYTES = 160 * 1024 };
 
 /* Pairs of positions (query, key) that see each other. */
 static inline size_t bt__attention_pairs(const bt__attention *a)

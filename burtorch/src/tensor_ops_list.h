@@ -69,7 +69,8 @@
 #define BT__NORM_OPS(X)                                                                            \
     X(SOFTMAX, softmax, softmax, softmax, BT__OUT, BT__IN(0), 0)                                   \
     X(LOG_SOFTMAX, log_softmax, log_softmax, log_softmax, BT__OUT, BT__IN(0), 0)                   \
-    X(LAYER_NORM, layer_norm, layer_norm, layer_norm, BT__IN(0) | BT__IN(1), BT__IN(0) | BT__IN(1) | BT__IN(2), 0)
+    X(LAYER_NORM, layer_norm, layer_norm, layer_norm, BT__IN(0) | BT__IN(1), BT__IN(0) | BT__IN(1) | BT__IN(2), 0) \
+    X(BATCH_NORM, batch_norm, batch_norm, batch_norm, BT__IN(0) | BT__IN(1), BT__IN(0) | BT__IN(1) | BT__IN(2), 0)
 
 #define BT__ATTENTION_OPS(X)                                                                       \
     X(ATTENTION, attention, attention, attention, BT__IN(0), BT__IN(0), 0)
