@@ -35,7 +35,7 @@ typedef struct training {
     double loss_sum; // of the steps since the last row
     size_t loss_steps;
     double last_train;
-    measure last; // of the present parameters, then of those that are written
+    measure last; // of the present parameters, at the end of those that are written
     size_t begin, step;
     bool diverged, stopped_early;
     best_model best;
@@ -283,7 +283,7 @@ static double third_measure(const training *t)
 static ct_status add_row(training *t, ct_diag *diag)
 {
     t->last_train = t->loss_steps ? t->loss_sum / (double)t->loss_steps : (double)NAN;
-    CT_TRY(t->learner->methods->evaluate(t->learner, &t->last, diag));
+    CT_TRY(t->learner->methods->evaluate(t->learner, false, &t->last, diag));
     t->loss_sum = 0;
     t->loss_steps = 0;
     const double row[] = {(double)t->step,
@@ -474,10 +474,9 @@ static ct_status write_models(training *t, ct_diag *diag)
 {
     if (t->s->checkpoint)
         CT_TRY(save_checkpoint(t, diag));
-    if (t->best.parameters && isfinite(t->best.measure.loss)) {
+    if (t->best.parameters && isfinite(t->best.measure.loss))
         CT_TRY(swap_best(t, diag));
-        t->last = t->best.measure;
-    }
+    CT_TRY(t->learner->methods->evaluate(t->learner, true, &t->last, diag));
     if (t->s->model_out)
         CT_TRY(t->learner->methods->save(t->learner, t->s->model_out, NULL, diag));
     return draw_samples(t, diag);

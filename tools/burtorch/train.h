@@ -69,8 +69,9 @@ typedef struct learner learner;
 typedef struct learner_methods {
     /* One step at this rate; *loss as bt_trainer_step. */
     ct_status (*step)(learner *l, uint64_t step, double rate, double *loss, ct_diag *diag);
-    /* On the data held back; NaN without. */
-    ct_status (*evaluate)(learner *l, measure *out, ct_diag *diag);
+    /* On the data held back (NaN without): all, or, while training goes on, a part that does not
+     * take long. */
+    ct_status (*evaluate)(learner *l, bool all, measure *out, ct_diag *diag);
     /* Write the model; with a state (may be NULL) all that training needs to go on. */
     ct_status (*save)(learner *l, const char *path, const bt_checkpoint *state, ct_diag *diag);
     ct_status (*resume)(learner *l, const char *path, bt_checkpoint *state, ct_diag *diag);
