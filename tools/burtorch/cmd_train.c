@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { LEAST_STEPS = 2000 }; // unless --steps or --epochs say otherwise
 enum { SAMPLE_BYTES = 400 }; // of a sample of running text, or of a line that does not end
 
 /* The best model so far, by validation loss. */
@@ -34,7 +35,7 @@ typedef struct training {
     double start_s, seconds;
     double loss_sum; // of the steps since the last row
     size_t loss_steps;
-    double last_train;
+    double last_train, first_loss; // of the first step
     measure last; // of the present parameters, at the end of those that are written
     size_t begin, step;
     bool diverged, stopped_early;
@@ -310,7 +311,7 @@ static void show_progress(const training *t)
 /* A training loss of ten times that of the untrained model does not come back. */
 static ct_status check_loss(const training *t, ct_diag *diag)
 {
-    const double first = t->learner->untrained_loss;
+    const double first = fmax(t->learner->untrained_loss, t->first_loss);
     if (!(t->last_train > 10.0 * first))
         return CT_OK;
     return ct_fail(diag, CT_ENUMERIC,
@@ -330,7 +331,8 @@ static ct_status take_step(training *t, ct_diag *diag)
                        "a smaller --lr may help",
                        t->step);
     CT_TRY(status);
-    t->step++;
+    if (t->step++ == t->begin)
+        t->first_loss = loss;
     t->loss_sum += loss;
     t->loss_steps++;
     return CT_OK;
@@ -499,6 +501,21 @@ static ct_status write_results(training *t, ct_diag *diag)
     return CT_OK;
 }
 
+/* From --epochs, or its default: enough for small data too. */
+static ct_status count_steps(training *t, ct_diag *diag)
+{
+    train_settings *s = t->s;
+    const size_t an_epoch = t->learner->steps_an_epoch;
+    if (s->epochs == 0)
+        return CT_OK;
+    if (!cli_given("epochs") && s->epochs * an_epoch < LEAST_STEPS)
+        s->epochs = (LEAST_STEPS + an_epoch - 1) / an_epoch;
+    if ((double)s->epochs * (double)an_epoch > 4294967295.0)
+        return ct_fail(diag, CT_EINVALID, "--epochs %zu are more than 2^32 steps", s->epochs);
+    s->steps = s->epochs * an_epoch;
+    return CT_OK;
+}
+
 static ct_status prepare(training *t, ct_diag *diag)
 {
     train_settings *s = t->s;
@@ -507,12 +524,7 @@ static ct_status prepare(training *t, ct_diag *diag)
     CT_TRY(train_settings_resolve(s, t->resumed, diag));
     CT_TRY(s->text ? text_learner_create(&t->learner, s, diag)
                    : row_learner_create(&t->learner, s, diag));
-    if (s->epochs > 0) {
-        const double steps = (double)s->epochs * (double)t->learner->steps_an_epoch;
-        if (steps > 4294967295.0)
-            return ct_fail(diag, CT_EINVALID, "--epochs %zu are more than 2^32 steps", s->epochs);
-        s->steps = s->epochs * t->learner->steps_an_epoch;
-    }
+    CT_TRY(count_steps(t, diag));
     if (s->eval_every == 0)
         s->eval_every = (s->steps + 19) / 20;
     t->schedule = train_schedule(s);

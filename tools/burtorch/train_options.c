@@ -54,7 +54,7 @@ const cli_option train_options[] = {
     {.name = "steps", .type = CLI_COUNT, TRAIN(steps), .value = "N", .min = 1, .max = 4294967295.0, .group = "Training",
      .help = "Default: 6000 (mlp of text), 600 (gpt), else as many as --epochs makes."},
     {.name = "epochs", .type = CLI_COUNT, TRAIN(epochs), .value = "N", .min = 1, .max = 4294967295.0, .group = "Training",
-     .help = "Times through the rows of --data, instead of --steps. Default: 20."},
+     .help = "Times through the rows of --data, instead of --steps. Default: 20, more where that is fewer than 2000 steps."},
     {.name = "batch", .type = CLI_COUNT, TRAIN(batch), .value = "N", .min = 1, .max = 1048576, .group = "Training",
      .help = "Characters (mlp), windows of --context (gpt) or rows a step. Default: 64, gpt 12."},
     {.name = "accumulate", .type = CLI_COUNT, TRAIN(accumulate), .preset = "1", .value = "N", .min = 1, .max = 65536, .group = "Training",
