@@ -60,9 +60,9 @@ static const struct {
     //                text mlp   gpt        linear    mlp       cnn
     {"unit",         {"line",    "running", NONE,     NONE,     NONE}},
     {"context",      {"8",       "64",      NONE,     NONE,     NONE}},
-    {"embed",        {"24",      "128",     NONE,     NONE,     NONE}},
+    {"embed",        {"24",      "96",      NONE,     NONE,     NONE}},
     {"heads",        {NONE,      "4",       NONE,     NONE,     NONE}},
-    {"layers",       {NONE,      "4",       NONE,     "1",      NONE}},
+    {"layers",       {NONE,      "3",       NONE,     "1",      NONE}},
     {"hidden",       {"128",     NONE,      NONE,     "64",     NONE}},
     {"activation",   {"tanh",    "gelu",    NONE,     "relu",   NONE}},
     {"dropout",      {"0",       "0",       NONE,     "0",      NONE}},
@@ -76,14 +76,14 @@ static const struct {
     {"dims",         {NONE,      NONE,      "0",      "0",      "0"}},
     {"standardize",  {NONE,      NONE,      "",       "",       ""}},
     {"epochs",       {NONE,      NONE,      "20",     "20",     "20"}},
-    {"steps",        {"6000",    "600",     "",       "",       ""}},
-    {"batch",        {"64",      "12",      "64",     "64",     "64"}},
+    {"steps",        {"6000",    "1500",    "",       "",       ""}},
+    {"batch",        {"64",      "16",      "64",     "64",     "64"}},
     {"optimizer",    {"adamw",   "adamw",   "adamw",  "adamw",  "adamw"}},
-    {"lr",           {"0.003",   "0.002",   "0.01",   "0.002",  "0.002"}},
+    {"lr",           {"0.003",   "0.003",   "0.01",   "0.002",  "0.002"}},
     {"weight-decay", {"0.01",    "0.1",     "0",      "0.01",   "0.01"}},
     {"clip-norm",    {"0",       "1",       "0",      "0",      "0"}},
     {"schedule",     {"cosine",  "cosine",  "cosine", "cosine", "cosine"}},
-    {"warmup",       {"0",       "50",      "0",      "0",      "0"}},
+    {"warmup",       {"0",       "100",     "0",      "0",      "0"}},
     // clang-format on
 };
 
