@@ -79,21 +79,19 @@ class TorchSide:
             self.torch._foreach_add_(leaves, grads, alpha=-self.settings["lr"])
         return loss
 
-    def last_loss(self):
-        with self.torch.no_grad():
-            return float(self.loss(self.parameters, self.batch))
-
     def finish(self):
         pass
 
 
 # ---- JAX ----
 
-def jax_losses(jax):
+def jax_losses(jax, in_out):
+    """The losses by model; with in_out, weights of linear layers are held as (in, out)."""
     jnp, nn = jax.numpy, jax.nn
 
     def linear(p, name, x):
-        y = x @ p[name + ".weight"].T
+        w = p[name + ".weight"]
+        y = x @ (w if in_out else w.T)
         return y + p[name + ".bias"] if name + ".bias" in p else y
 
     def norm(p, name, x):
@@ -156,26 +154,27 @@ def jax_update(jnp, settings, p, g, state):
     return new, {"m": m, "v": v, "t": t}
 
 
-class JaxSide:
-    def __init__(self, spec, parameters, batch, dtype, threads):
-        import jax
-        jax.config.update("jax_enable_x64", dtype == "float64")
-        self.jax = jax
-        jnp = jax.numpy
+class JaxForm:
+    """One jitted step, of those that differ in how weights lie and whether they are donated."""
+
+    def __init__(self, jax, spec, parameters, batch, in_out, donated):
+        self.jax, self.in_out, self.batch = jax, in_out, batch
+        self.start = {k: self.turned(k, v) for k, v in parameters.items()}
         settings = spec["optimisers"][spec["optimiser"]]
-        self.start = {k: v.astype(dtype) for k, v in parameters.items()}
-        self.batch = {k: jnp.asarray(v.astype("int32" if v.dtype.kind == "u" else dtype))
-                      for k, v in batch.items()}
-        loss = jax_losses(jax)[spec["model"]]
-        self.loss = jax.jit(lambda p, b: loss(spec, p, b))
-        self.gradient = jax.jit(jax.grad(lambda p, b: loss(spec, p, b)))
+        of_model = jax_losses(jax, in_out)[spec["model"]]
+        loss = lambda p, b: of_model(spec, p, b)
+        self.gradient = jax.jit(jax.grad(loss))
 
         def step(p, state, b):
-            value, g = jax.value_and_grad(lambda q: loss(spec, q, b))(p)
-            return *jax_update(jnp, settings, p, g, state), value
-        self.step_function = jax.jit(step, donate_argnums=(0, 1))
+            value, g = jax.value_and_grad(loss)(p, b)
+            return *jax_update(jax.numpy, settings, p, g, state), value
+        self.step_function = jax.jit(step, donate_argnums=(0, 1) if donated else ())
         self.adamw = settings["kind"] == "adamw"
         self.reset()
+
+    def turned(self, name, x):
+        tables = ("embedding.weight", "token.weight", "position.weight")
+        return x.T if self.in_out and x.ndim == 2 and name not in tables else x
 
     def reset(self):
         jnp = self.jax.numpy
@@ -184,35 +183,48 @@ class JaxSide:
         self.state = {"m": zeros(), "v": zeros(), "t": jnp.zeros(())} if self.adamw else {}
 
     def gradients(self):
-        return self.gradient(self.parameters, self.batch)
+        g = self.gradient(self.parameters, self.batch)
+        return {k: self.turned(k, np.asarray(v)) for k, v in g.items()}
 
     def step(self):
         self.parameters, self.state, loss = self.step_function(self.parameters, self.state, self.batch)
         return loss
 
-    def last_loss(self):
-        return float(self.loss(self.parameters, self.batch))
-
     def finish(self):
         self.jax.block_until_ready(self.parameters)
+
+
+def jax_side(spec, parameters, batch, dtype):
+    """The form whose steps are fastest in a first trial; which is best depends on the shapes."""
+    import jax
+    jax.config.update("jax_enable_x64", dtype == "float64")
+    parameters = {k: v.astype(dtype) for k, v in parameters.items()}
+    batch = {k: jax.numpy.asarray(v.astype("int32" if v.dtype.kind == "u" else dtype))
+             for k, v in batch.items()}
+    donations = (True,) if spec["model"] == "gpt" else (True, False)  # a GPT compiles for long
+    forms = {(in_out, donated): JaxForm(jax, spec, parameters, batch, in_out, donated)
+             for in_out in (True, False) for donated in donations}
+    seconds = {key: min(worker.trial(f.step, f.finish) for _ in range(3)) for key, f in forms.items()}
+    best = min(seconds, key=seconds.get)
+    forms[best].reset()
+    names = {"weights": "in out" if best[0] else "out in", "donated": best[1]}
+    return forms[best], names
 
 
 def main(side, work, dtype, threads, folder):
     began = time.perf_counter()
     spec, parameters, batch, expected = inputs.read_work(folder, work)
     long = {"f32": "float32", "f64": "float64"}[dtype]
+    form = {}
     if side == "jax":
-        runner = JaxSide(spec, parameters, batch, long, int(threads))
+        runner, form = jax_side(spec, parameters, batch, long)
     else:
         runner = TorchSide(spec, parameters, batch, long, int(threads), side == "torch_compile")
     gradients = runner.gradients()
-    compile_began = time.perf_counter()
-    losses = [float(runner.step()) for _ in range(10)]
-    first_s = time.perf_counter() - compile_began
-    losses.append(runner.last_loss())
+    losses = [float(runner.step()) for _ in range(11)]
     errors = errors_of(expected, spec["optimiser"], losses[0], gradients, losses)
     runner.reset()
-    worker.serve(runner.step, runner.finish, **errors, first_steps_s=first_s,
+    worker.serve(runner.step, runner.finish, **errors, **form,
                  setup_s=time.perf_counter() - began)
 
 

@@ -25,6 +25,10 @@ COMPILED = ({f"makemore_h{h}_b{b}" for h in (4, 64, 1024) for b in (1, 64)}
 QUICK = ({f"makemore_h{h}_b{b}" for h in (4, 64, 1024) for b in (1, 64)}
          | {"gpt_mini_b1", "gpt_mini_b64", "mlp_784_b128", "gpt_4x128_b12"})
 UNKNOWN_WORK = 3
+# Keys of the lines of the scalar binaries (less "_ns") that are a way to the value and gradient.
+SCALAR_NAMES = {"c_by_hand": "C by hand, -O3", "casadi_generated_c": "CasADi, generated C, -O3",
+                "burtorch": "burtorch tape", "naive_tape": "naive C tape", "replay": "burtorch replay",
+                "emitted": "burtorch emitted C", "hand_written": "C by hand, called"}
 
 
 def note(text):
@@ -64,6 +68,9 @@ class Worker:
     def facts(self):
         return self.ready | {"rss_mb": self.blocks[-1]["rss_mb"]}
 
+    def cpu_ms(self):
+        return [b["cpu_ms"] for b in self.blocks]
+
     def close(self):
         for pipe in (self.process.stdin, self.process.stdout, self.errors):
             pipe.close()
@@ -82,8 +89,10 @@ class Measurement:
         self.results.write(json.dumps(values) + "\n")
         self.results.flush()
 
-    def record_blocks(self, values, extra, **keys):
-        """Median and least of the blocks of one side."""
+    def record_blocks(self, values, extra, cpu=(), **keys):
+        """Median and least of the blocks of one side; cpu: processor time, where it is known."""
+        if cpu:
+            extra = extra | {"cpu_median": statistics.median(cpu), "cpu_min": min(cpu)}
         entry = keys | extra | {"median": statistics.median(values), "min": min(values),
                                 "max": max(values), "blocks": len(values),
                                 "load": round(os.getloadavg()[0], 2)}
@@ -136,11 +145,12 @@ class Measurement:
         for w in workers:
             w.close()
             if w.ready:
-                self.record_blocks([b["ms"] for b in w.blocks], w.facts(), side=w.side, **keys)
+                self.record_blocks([b["ms"] for b in w.blocks], w.facts(), w.cpu_ms(), side=w.side,
+                                   **keys)
         for side, lines in ours.items():
             kept = ("loss", "loss_error", "gradient_error", "losses_error", "rss_mb")
             self.record_blocks([b["ms"] for b in lines], {k: lines[-1][k] for k in kept if k in lines[-1]},
-                               side=side, **keys)
+                               [b["cpu_ms"] for b in lines if "cpu_ms" in b], side=side, **keys)
 
     # ---- Scalars ----
 
@@ -168,17 +178,19 @@ class Measurement:
             for name in ("bench_autodiff_scalar", "bench_autodiff_function"):
                 lines += self.our_lines(name)
             for line in lines:
-                for key, value in line.items():
-                    if key.endswith("_ns") and line.get("graph") in ("tiny", "small"):
-                        nanoseconds.setdefault((line["graph"], key[:-3]), []).append(value)
-        keys = {"dtype": "f64", "threads": 1, "unit": "ns"}
+                for key, name in SCALAR_NAMES.items():
+                    if key + "_ns" in line and line.get("graph") in ("tiny", "small"):
+                        case = line["graph"], name, line.get("precision", "f64")
+                        nanoseconds.setdefault(case, []).append(line[key + "_ns"])
+        keys = {"threads": 1, "unit": "ns"}
         for (graph, side), w in workers.items():
             w.close()
             if w.ready:
-                self.record_blocks([1e6 * b["ms"] for b in w.blocks], w.facts(), side=side, work=graph,
-                                   **keys)
-        for (graph, side), values in nanoseconds.items():
-            self.record_blocks(values, {}, side=side, work=graph, **keys)
+                self.record_blocks([1e6 * b["ms"] for b in w.blocks], w.facts(),
+                                   [1e6 * x for x in w.cpu_ms()], side=side, work=graph,
+                                   dtype="f64", **keys)
+        for (graph, side, dtype), values in nanoseconds.items():
+            self.record_blocks(values, {}, side=side, work=graph, dtype=dtype, **keys)
 
     # ---- Whole processes ----
 
@@ -199,8 +211,9 @@ class Measurement:
             lines = lines[1:]  # the first filled the page cache
             rss = statistics.median(x["rss_mb"] for x in lines)
             failed = {"failed": True} if any(x["status"] for x in lines) else {}
-            self.record_blocks([x["wall_ms"] for x in lines], {"rss_mb": rss} | failed, side=side,
-                               work="start", dtype="f64", threads=1, unit="ms")
+            self.record_blocks([x["wall_ms"] for x in lines], {"rss_mb": rss} | failed,
+                               [x["cpu_ms"] for x in lines], side=side, work="start", dtype="f64",
+                               threads=1, unit="ms")
 
 
 def machine():

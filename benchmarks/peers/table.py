@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""results.jsonl to Markdown: table.py results.jsonl. Of what was measured twice the last counts."""
+"""results.jsonl to Markdown: table.py results.jsonl [cpu]. Of what was measured twice the last counts.
+
+With `cpu`, processor time in place of wall time where it is known: on one thread the nearest there
+is to the wall time of an idle machine when others use it too."""
 import json
+import re
 import sys
 
 TOLERANCE = {"f32": 1e-4, "f64": 1e-9}
@@ -9,7 +13,7 @@ SECTIONS = (("makemore MLP", "makemore"), ("GPT mini", "gpt_mini"), ("Larger", (
 TITLES = {"torch": "PyTorch eager", "torch_compile": "PyTorch compiled", "jax": "JAX jit"}
 
 
-def load(path):
+def load(path, clock):
     """The last machine line and, by (work, dtype, threads), the sides in the order they came."""
     machine, cells = {}, {}
     for line in open(path):
@@ -17,6 +21,8 @@ def load(path):
         if "machine" in entry:
             machine = entry
         else:
+            if clock == "cpu" and "cpu_median" in entry:
+                entry |= {"median": entry["cpu_median"], "min": entry["cpu_min"]}
             key = entry["work"], entry["dtype"], entry["threads"]
             cells.setdefault(key, {})[entry["side"]] = entry
     return machine, cells
@@ -69,7 +75,7 @@ def layer_section(title, prefix, cells):
     columns = [p for p in PEERS if any(p in cells[k] for k in keys)] + ours
     lines = [f"## {title}: ms a step", ""]
     lines += head("work", [TITLES.get(c, c) for c in columns] + ["best peer / ours"])
-    for key in sorted(keys, key=lambda k: (k[2], k[1])):
+    for key in sorted(keys, key=lambda k: (k[2], k[1], [int(n) for n in re.findall(r"\d+", k[0])])):
         sides = cells[key]
         best = min((e["median"] for e in sides.values() if not wrong(e)), default=0)
         name = f"{key[0]} {key[1]}" + (f", {key[2]} threads" if key[2] > 1 else "")
@@ -79,14 +85,14 @@ def layer_section(title, prefix, cells):
 
 
 def scalar_section(cells):
-    graphs = [cells.get((g, "f64", 1), {}) for g in ("tiny", "small")]
-    sides = list(dict.fromkeys(s for g in graphs for s in g))
-    sides.sort(key=lambda s: min(g[s]["median"] for g in graphs if s in g))
+    keys = [k for d in ("f64", "f32") for g in ("tiny", "small") if (k := (g, d, 1)) in cells]
+    sides = list(dict.fromkeys(s for k in keys for s in cells[k]))
+    sides.sort(key=lambda s: min(cells[k][s]["median"] for k in keys if s in cells[k]))
     if not sides:
         return []
     lines = ["## Scalar graphs: ns for the value and both derivatives", ""]
-    lines += head("side", ["tiny", "small"])
-    return lines + [row([s] + [cell(g.get(s)) for g in graphs]) for s in sides] + [""]
+    lines += head("side", [f"{graph} {dtype}" for graph, dtype, _ in keys])
+    return lines + [row([s] + [cell(cells[k].get(s)) for k in keys]) for s in sides] + [""]
 
 
 def start_section(cells):
@@ -100,7 +106,7 @@ def start_section(cells):
 
 def memory_section(cells):
     """Peak resident memory of the layer works, f32, one thread."""
-    keys = [k for k in cells if k[1:] == ("f32", 1)]
+    keys = [k for k in cells if k[1:] == ("f32", 1) and k[0] not in ("tiny", "small")]
     sides = list(dict.fromkeys(s for k in keys for s in cells[k]))
     if not keys:
         return []
@@ -125,14 +131,14 @@ def check_section(cells):
     return ["## Agreement", "", *lines, ""]
 
 
-def main(path):
-    machine, cells = load(path)
+def main(path, clock="wall"):
+    machine, cells = load(path, clock)
     loads = [e["load"] for sides in cells.values() for e in sides.values()]
     info = machine.get("machine", {})
     lines = ["# burtorch and its peers", "",
              f"{info.get('cpu')}, pinned; load average {min(loads)} to {max(loads)} while measuring. "
              + ", ".join(f"{k} {v}" for k, v in info.items() if k != "cpu") + ".",
-             "Medians of the blocks; the least in parentheses where it is more than a tenth below. "
+             f"Medians of the blocks ({clock} time); the least in parentheses where it is more than a tenth below. "
              "The best of a row is bold; a ratio above 1: ours is faster.", ""]
     lines += scalar_section(cells) + start_section(cells)
     for title, prefix in SECTIONS:
@@ -142,4 +148,4 @@ def main(path):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

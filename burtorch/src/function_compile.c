@@ -118,7 +118,7 @@ static ct_status compile(const workplace *p, const char *compiler, ct_diag *diag
         char line[200];
         first_line(p, line, sizeof line);
         return ct_fail(diag, CT_EUNSUPPORTED,
-                       "'%.100s -O2 -shared -fPIC …' failed with status %d%s%s", compiler, result,
+                       "'%.100s -O2 -shared -fPIC ...' failed with status %d%s%s", compiler, result,
                        *line ? ": " : "", line);
     }
     return CT_OK;

@@ -42,7 +42,7 @@ struct bt_function {
     uint32_t *outputs; // slots
 };
 
-enum { BT__LANES = 16 }; // points of a block of the batch functions
+enum { BT__LANES = 32 }; // points of a block of the batch functions
 
 struct bt_workspace {
     const bt_function *function;

@@ -481,6 +481,8 @@ double *bt_tensor_gradient_f64(bt_tensor x)
 static size_t place_of(const bt__node *node, size_t i)
 {
     size_t place = 0;
+    if (node->contiguous)
+        return i;
     for (size_t a = node->shape.axes; a-- > 0;) {
         place += i % node->shape.dims[a] * node->stride[a];
         i /= node->shape.dims[a];

@@ -75,7 +75,10 @@
 #define BT__ATTENTION_OPS(X)                                                                       \
     X(ATTENTION, attention, attention, attention, BT__IN(0), BT__IN(0), 0)
 
-#define BT__IMAGE_OPS(X)
+#define BT__IMAGE_OPS(X)                                                                           \
+    X(CONV2D, conv2d, conv2d, conv2d, BT__IN(0) | BT__IN(1), BT__IN(1) | BT__IN(2), 0)             \
+    X(MAX_POOL2D, max_pool2d, max_pool2d, max_pool2d, 0, 0, 0)                                     \
+    X(AVG_POOL2D, avg_pool2d, avg_pool2d, avg_pool2d, 0, 0, 0)
 
 #define BT__INDEX_OPS(X)                                                                           \
     X(EMBEDDING, embedding, embedding, embedding, BT__IN(1), 0, 0)                                 \

@@ -9,6 +9,7 @@
 #include "tensor_cases_attention.h"
 #include "tensor_cases_core.h"
 #include "tensor_cases_elementwise.h"
+#include "tensor_cases_image.h"
 #include "tensor_cases_index.h"
 #include "tensor_cases_loss.h"
 #include "tensor_cases_matmul.h"
@@ -33,6 +34,7 @@ static const family families[] = {
     FAMILY(attention_cases),
     FAMILY(core_cases),
     FAMILY(elementwise_cases),
+    FAMILY(image_cases),
     FAMILY(index_cases),
     FAMILY(loss_cases),
     FAMILY(matmul_cases),

@@ -152,8 +152,8 @@ bt_emit_options bt_emit_options_default(void);
  * allowed (-ffast-math, contraction); and where the gradient that flows into an operation is 0 and
  * its derivative infinite: 0 there, NaN here.
  *
- * options NULL: the default. CT_EINVALID: name is no C identifier. The other errors, and what
- * happens to an existing file, are those of ct_file_writer. */
+ * options NULL: the default. CT_EINVALID: name is no C identifier (of at most 200 letters). The
+ * other errors, and what happens to an existing file, are those of ct_file_writer. */
 CT_MUST_USE ct_status bt_function_emit_c(const bt_function *f, const char *path,
                                          const bt_emit_options *options, ct_diag *diag);
 

@@ -209,11 +209,11 @@ BT__INLINE void lanes_forward(const bt__call *call, const bt__attention *a, size
 
 /* With P the probabilities and dP = dy v: dS = P (dP - sum P dP) scale for one position, into ds
  * (n); p becomes P. */
-BT__INLINE void lane_scores_backward(wide *ds, wide *p, wide inverse, T scale, size_t n)
+BT__INLINE void lane_scores_backward(wide *ds, wide *p, const wide *inverse, T scale, size_t n)
 {
     wide dot = {0};
     for (size_t s = 0; s < n; s++) {
-        p[s] *= inverse;
+        p[s] *= *inverse;
         dot += p[s] * ds[s];
     }
     for (size_t s = 0; s < n; s++)
@@ -238,7 +238,7 @@ BT__INLINE void lanes_backward(const bt__call *call, const bt__attention *a, siz
         for (size_t t = 0; t < a->positions; t++) {
             const size_t n = keys_of(a, t), at = t * width;
             lane_dots(ds, dy + at, v, n, width);
-            lane_scores_backward(ds, row, inverse[t], scale, n);
+            lane_scores_backward(ds, row, inverse + t, scale, n);
             lane_mix(dq + at, ds, k, n, width);
             lane_spread(dk, ds, q + at, n, width);
             lane_spread(dv, row, dy + at, n, width);
