@@ -65,6 +65,32 @@ BT__INLINE void scatter_row(T *restrict row, const T *restrict column, span s, s
         row[s.from + (ptrdiff_t)(i * stride)] += column[i];
 }
 
+/* Rows of places as long as the image's, one element apart: the image moved by a whole number of
+ * elements, but for the rows and columns that lie beside it. */
+static void gather_moved(T *column, const T *channel, const bt__windows *w, size_t ky, span s,
+                         size_t first, size_t rows)
+{
+    const size_t n = w->width, above = w->padding > ky ? w->padding - ky : 0;
+    const size_t below = w->height + w->padding > ky ? w->height + w->padding - ky : 0;
+    const size_t low = above < first ? first : above < first + rows ? above : first + rows;
+    const size_t high = below < low ? low : below < first + rows ? below : first + rows;
+    const bool none = s.first == s.last || low == high;
+    const size_t from = none ? rows * n : (low - first) * n + s.first;
+    const size_t to = none ? rows * n : (high - first - 1) * n + s.last;
+    memset(column, 0, from * sizeof(T));
+    if (!none) {
+        const T *x = channel + ((low + ky - w->padding) * n + s.first) + s.from;
+        T *y = column + from;
+#define STEP(V, i) TO(V, y, i) = AT(V, x, i);
+        EACH_OF_ROW(to - from, STEP);
+#undef STEP
+    }
+    for (size_t y = low; !none && y + 1 < high; y++)
+        for (size_t i = s.last; i < s.first + n; i++)
+            column[(y - first) * n + i] = 0;
+    memset(column + to, 0, (rows * n - to) * sizeof(T));
+}
+
 /* columns (channels KH KW, rows out_width) = the windows of `rows` rows of places from `first` on,
  * of one image. */
 static void gather(T *columns, const T *image, const bt__windows *w, size_t first, size_t rows)
@@ -73,6 +99,11 @@ static void gather(T *columns, const T *image, const bt__windows *w, size_t firs
         for (size_t ky = 0; ky < w->window_height; ky++)
             for (size_t kx = 0; kx < w->window_width; kx++) {
                 const span s = span_of(w, kx), none = {.first = 0};
+                if (w->stride == 1 && w->out_width == w->width) {
+                    gather_moved(columns, image, w, ky, s, first, rows);
+                    columns += rows * w->out_width;
+                    continue;
+                }
                 for (size_t oy = first, y; oy < first + rows; oy++, columns += w->out_width) {
                     const bool inside = image_row(w, oy, ky, &y);
                     gather_row(columns, inside ? image + y * w->width : image, inside ? s : none,

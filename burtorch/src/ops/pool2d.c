@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
-/* Maxima and means of windows of images. Forward goes through the windows' elements outside and the
- * places of a row inside; max_pool2d leaves where in its channel each maximum was found, of equal
- * ones the first. The planner zeroes the gradient before backward. */
+/* Maxima and means of windows of images. max_pool2d leaves where in its channel each maximum was
+ * found, of equal ones the first. The planner zeroes the gradient before backward.
+ *
+ * Rows of places are short, so a window is kept in registers, and windows of 2 by 2 (the usual
+ * ones) are compiled for themselves. */
 #include "op.h"
 
 #include "../tensor_image.h"
@@ -13,31 +15,41 @@ static bt__windows windows_of(const bt__call *call)
 
 /* ---- Maximum ---- */
 
-/* y and place (n) = the larger of themselves and x, which lies at `at` in the channel. */
-BT__INLINE void larger(T *restrict y, uint32_t *restrict place, const T *restrict x, uint32_t at,
-                       size_t n, const size_t stride, bool first)
+/* The maximum of the window at x, and where after x it is. */
+BT__INLINE T max_of_window(const T *x, uint32_t width, uint32_t size, uint32_t *found)
 {
-    BT__SIMD_LOOP
-    for (size_t i = 0; i < n; i++) {
-        const T value = x[i * stride];
-        const uint32_t here = at + (uint32_t)(i * stride);
-        const bool take = first || value > y[i];
-        place[i] = take ? here : place[i];
-        y[i] = take ? value : y[i];
-    }
+    T best = x[0];
+    *found = 0;
+    for (uint32_t ky = 0; ky < size; ky++)
+        for (uint32_t kx = 0; kx < size; kx++) {
+            const T value = x[ky * width + kx];
+            *found = value > best ? ky * width + kx : *found;
+            best = value > best ? value : best;
+        }
+    return best;
 }
 
-static void max_row(T *y, uint32_t *place, const T *channel, const bt__windows *w, size_t oy)
+static void max_row(T *restrict y, uint32_t *restrict place, const T *restrict channel,
+                    const bt__windows *w, size_t oy)
 {
-    for (size_t ky = 0; ky < w->window_height; ky++)
-        for (size_t kx = 0; kx < w->window_width; kx++) {
-            const size_t at = (oy * w->stride + ky) * w->width + kx;
-            const bool first = ky == 0 && kx == 0;
-            if (w->stride == 2)
-                larger(y, place, channel + at, (uint32_t)at, w->out_width, 2, first);
-            else
-                larger(y, place, channel + at, (uint32_t)at, w->out_width, w->stride, first);
+    const uint32_t row = (uint32_t)(oy * w->stride * w->width), stride = (uint32_t)w->stride;
+    const uint32_t n = (uint32_t)w->out_width, width = (uint32_t)w->width;
+    const uint32_t size = (uint32_t)w->window_width;
+    const T *x = channel + row;
+    if (size == 2) {
+        BT__SIMD_LOOP
+        for (uint32_t i = 0; i < n; i++) {
+            uint32_t found;
+            y[i] = max_of_window(x + i * stride, width, 2, &found);
+            place[i] = row + i * stride + found;
         }
+        return;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t found;
+        y[i] = max_of_window(x + i * stride, width, size, &found);
+        place[i] = row + i * stride + found;
+    }
 }
 
 static ct_status max_pool2d_forward(const bt__call *call, ct_diag *diag)
@@ -69,28 +81,29 @@ const bt__op_code BT__CODE(max_pool2d) = {max_pool2d_forward, max_pool2d_backwar
 
 /* ---- Mean ---- */
 
-BT__INLINE void add_strided(T *restrict y, const T *restrict x, size_t n, const size_t stride)
+BT__INLINE void mean_row(T *restrict y, const T *restrict x, const bt__windows *w,
+                         const size_t size)
 {
-    BT__SIMD_LOOP
-    for (size_t i = 0; i < n; i++)
-        y[i] += x[i * stride];
+    const T scale = (T)1 / (T)(size * size);
+    for (size_t ox = 0; ox < w->out_width; ox++, x += w->stride) {
+        T sum = 0;
+        for (size_t ky = 0; ky < size; ky++)
+            for (size_t kx = 0; kx < size; kx++)
+                sum += x[ky * w->width + kx];
+        y[ox] = sum * scale;
+    }
 }
 
-static void mean_row(T *restrict y, const T *restrict channel, const bt__windows *w, size_t oy)
+BT__INLINE void mean_row_backward(T *restrict dx, const T *restrict dy, const bt__windows *w,
+                                  const size_t size)
 {
-    const T scale = (T)1 / (T)(w->window_height * w->window_width);
-    memset(y, 0, w->out_width * sizeof(T));
-    for (size_t ky = 0; ky < w->window_height; ky++)
-        for (size_t kx = 0; kx < w->window_width; kx++) {
-            const T *x = channel + (oy * w->stride + ky) * w->width + kx;
-            if (w->stride == 2)
-                add_strided(y, x, w->out_width, 2);
-            else
-                add_strided(y, x, w->out_width, w->stride);
-        }
-    BT__SIMD_LOOP
-    for (size_t i = 0; i < w->out_width; i++)
-        y[i] *= scale;
+    const T scale = (T)1 / (T)(size * size);
+    for (size_t ox = 0; ox < w->out_width; ox++, dx += w->stride) {
+        const T share = dy[ox] * scale;
+        for (size_t ky = 0; ky < size; ky++)
+            for (size_t kx = 0; kx < size; kx++)
+                dx[ky * w->width + kx] += share;
+    }
 }
 
 static ct_status avg_pool2d_forward(const bt__call *call, ct_diag *diag)
@@ -100,21 +113,13 @@ static ct_status avg_pool2d_forward(const bt__call *call, ct_diag *diag)
     const T *x = VALUE(call->in[0]);
     T *y = VALUE(call->out);
     for (size_t k = 0; k < w.batch * w.channels; k++, x += w.height * w.width)
-        for (size_t oy = 0; oy < w.out_height; oy++, y += w.out_width)
-            mean_row(y, x, &w, oy);
-    return CT_OK;
-}
-
-static void mean_row_backward(T *restrict channel, const T *restrict dy, const bt__windows *w,
-                              size_t oy)
-{
-    const T scale = (T)1 / (T)(w->window_height * w->window_width);
-    for (size_t ky = 0; ky < w->window_height; ky++)
-        for (size_t kx = 0; kx < w->window_width; kx++) {
-            T *dx = channel + (oy * w->stride + ky) * w->width + kx;
-            for (size_t i = 0; i < w->out_width; i++)
-                dx[i * w->stride] += dy[i] * scale;
+        for (size_t oy = 0; oy < w.out_height; oy++, y += w.out_width) {
+            if (w.window_width == 2)
+                mean_row(y, x + oy * w.stride * w.width, &w, 2);
+            else
+                mean_row(y, x + oy * w.stride * w.width, &w, w.window_width);
         }
+    return CT_OK;
 }
 
 static void avg_pool2d_backward(const bt__call *call)
@@ -123,8 +128,12 @@ static void avg_pool2d_backward(const bt__call *call)
     const T *dy = GRADIENT(call->out);
     T *dx = GRADIENT(call->in[0]);
     for (size_t k = 0; k < w.batch * w.channels; k++, dx += w.height * w.width)
-        for (size_t oy = 0; oy < w.out_height; oy++, dy += w.out_width)
-            mean_row_backward(dx, dy, &w, oy);
+        for (size_t oy = 0; oy < w.out_height; oy++, dy += w.out_width) {
+            if (w.window_width == 2)
+                mean_row_backward(dx + oy * w.stride * w.width, dy, &w, 2);
+            else
+                mean_row_backward(dx + oy * w.stride * w.width, dy, &w, w.window_width);
+        }
 }
 
 const bt__op_code BT__CODE(avg_pool2d) = {avg_pool2d_forward, avg_pool2d_backward};
