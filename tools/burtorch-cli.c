@@ -7,7 +7,7 @@ int main(int argc, char **argv)
 {
     const cli_command commands[] = {burtorch_grad(),  burtorch_check(),  burtorch_emit_c(),
                                     burtorch_train(), burtorch_sample(), burtorch_eval(),
-                                    burtorch_info()};
+                                    burtorch_info(),  burtorch_bench()};
     const cli_program program = {
         .name = "burtorch-cli",
         .summary = "gradients, and training of small models, on a CPU",

@@ -20,6 +20,7 @@ cli_command burtorch_train(void);
 cli_command burtorch_sample(void);
 cli_command burtorch_eval(void);
 cli_command burtorch_info(void);
+cli_command burtorch_bench(void);
 
 /* ---- An expression and its inputs, as given on the command line ---- */
 

@@ -584,10 +584,10 @@ cli_command burtorch_train(void)
             "burtorch-cli train --text names.txt --model-out names.safetensors\n"
             "burtorch-cli train --model gpt --text input.txt --model-out gpt.safetensors\n"
             "burtorch-cli train --model linear --data a9a --report a9a.html\n"
-            "burtorch-cli train --model mlp --data houses.csv --label price --patience 5 "
-            "--model-out houses.safetensors\n"
-            "burtorch-cli train --model gpt --text input.txt --steps 5000 --checkpoint run.ckpt "
-            "--checkpoint-every 500\n"
+            "burtorch-cli train --model mlp --data houses.csv --label price --patience 5\n"
+            "burtorch-cli train --model cnn --data digits.csv --image 1x8x8 --shards 4 --threads "
+            "0\n"
+            "burtorch-cli train --text input.txt --checkpoint run.ckpt --checkpoint-every 500\n"
             "burtorch-cli train --text input.txt --resume run.ckpt --checkpoint run.ckpt",
         .options = train_options,
         .n_options = n_train_options,

@@ -122,7 +122,7 @@ static void print_baseline(const learner *base)
     else
         printf("mean             %.4f            (rmse %.4g): what always predicting the mean "
                "gives\n",
-               l->baseline_loss, sqrt(l->baseline_loss) * (l->s->standardize ? l->deviation : 1));
+               l->baseline_loss, sqrt(l->baseline_loss) * (l->spec.standardize ? l->deviation : 1));
 }
 
 static void destroy(learner *base)
@@ -226,7 +226,7 @@ static ct_status describe(row_learner *l, ct_diag *diag)
                          .activation = s->activation ? activation_of(s->activation) : BT_IDENTITY,
                          .dropout = s->dropout,
                          .channels = s->channels,
-                         .standardize = s->standardize};
+                         .standardize = strcmp(s->standardize, "yes") == 0};
     return s->image ? parse_image(l->spec.image, s->image, l->data.features, diag) : CT_OK;
 }
 

@@ -12,8 +12,8 @@ typedef struct train_settings {
     // Data
     const char *text, *unit;
     const char *data, *format, *label, *target;
+    const char *standardize;
     size_t dims;
-    bool standardize;
     double validation;
     // Model
     size_t context, embed, hidden, layers, heads, channels;

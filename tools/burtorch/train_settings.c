@@ -60,7 +60,7 @@ static const struct {
     //                text mlp   gpt        linear    mlp       cnn
     {"unit",         {"line",    "running", NONE,     NONE,     NONE}},
     {"context",      {"8",       "64",      NONE,     NONE,     NONE}},
-    {"embed",        {"24",      "96",      NONE,     NONE,     NONE}},
+    {"embed",        {"24",      "64",      NONE,     NONE,     NONE}},
     {"heads",        {NONE,      "4",       NONE,     NONE,     NONE}},
     {"layers",       {NONE,      "3",       NONE,     "1",      NONE}},
     {"hidden",       {"128",     NONE,      NONE,     "64",     NONE}},
@@ -76,10 +76,10 @@ static const struct {
     {"dims",         {NONE,      NONE,      "0",      "0",      "0"}},
     {"standardize",  {NONE,      NONE,      "",       "",       ""}},
     {"epochs",       {NONE,      NONE,      "20",     "20",     "20"}},
-    {"steps",        {"6000",    "1500",    "",       "",       ""}},
-    {"batch",        {"64",      "16",      "64",     "64",     "64"}},
+    {"steps",        {"6000",    "2000",    "",       "",       ""}},
+    {"batch",        {"64",      "24",      "64",     "64",     "64"}},
     {"optimizer",    {"adamw",   "adamw",   "adamw",  "adamw",  "adamw"}},
-    {"lr",           {"0.003",   "0.003",   "0.01",   "0.002",  "0.002"}},
+    {"lr",           {"0.003",   "0.004",   "0.01",   "0.002",  "0.002"}},
     {"weight-decay", {"0.01",    "0.1",     "0",      "0.01",   "0.01"}},
     {"clip-norm",    {"0",       "1",       "0",      "0",      "0"}},
     {"schedule",     {"cosine",  "cosine",  "cosine", "cosine", "cosine"}},
@@ -249,9 +249,10 @@ ct_status train_settings_resolve(train_settings *s, const bt_safetensors *checkp
     CT_TRY(fill_in(s, has_kept, (void *)checkpoint, diag));
     if (cli_given("steps") || (checkpoint && !cli_given("epochs")))
         s->epochs = 0;
-    if (s->data && !checkpoint && !cli_given("standardize")) {
+    if (s->data && strcmp(s->standardize, "auto") == 0) {
         const row_data_options data = {.path = s->data, .format = s->format};
-        s->standardize = row_data_is_csv(&data) || strcmp(s->model, "cnn") == 0;
+        const bool on = row_data_is_csv(&data) || strcmp(s->model, "cnn") == 0;
+        s->standardize = on ? "yes" : "no";
     }
     return check_companions(s, diag);
 }
