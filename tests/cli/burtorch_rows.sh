@@ -90,7 +90,9 @@ bad "nowhere" train --model linear --data nowhere
 bad "broken.libsvm:2:" train --model linear --data broken.libsvm
 bad "broken.csv:3:" train --model linear --data broken.csv
 bad "all rows have the label 1" train --model linear --data one.libsvm --batch 1 --validation 0
-bad "rows to train on, fewer than --batch 64" train --model linear --data one.libsvm
+bad "rows to train on, fewer than --batch 64" train --model linear --data one.libsvm --batch 64
+head -20 classes.csv >few.csv
+"$cli" train --model linear --data few.csv --steps 20 --json | grep -q '"batch":18' || fail "--batch of few rows"
 bad "nosuch" train --model linear --data numbers.csv --label nosuch
 bad "--label has no effect on a LIBSVM file" train --model linear --data classes.libsvm --label a
 bad "--dims has no effect on a CSV file" train --model linear --data classes.csv --dims 9

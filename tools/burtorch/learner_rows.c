@@ -12,7 +12,7 @@ enum { EVALUATION_ROWS = 256, MOST_CLASSES = 100 };
 
 typedef struct row_learner {
     learner base; // first, so that one pointer is both
-    const train_settings *s;
+    train_settings *s;
     row_data data;
     row_spec spec;
     double *labels; // of the classes
@@ -169,7 +169,7 @@ static bool are_classes(const row_data *data)
 
 static ct_status open_rows(row_learner *l, ct_diag *diag)
 {
-    const train_settings *s = l->s;
+    train_settings *s = l->s;
     const row_data_options data = {s->data, s->format, s->label, s->dims};
     if (row_data_is_csv(&data) && cli_given("dims"))
         return ct_fail(diag, CT_EINVALID, "--dims has no effect on a CSV file");
@@ -183,6 +183,9 @@ static ct_status open_rows(row_learner *l, ct_diag *diag)
     CT_TRY(row_data_rows(&l->data, &o, &l->rows, diag));
     l->base.train_samples = bt_rows_count(l->rows, BT_ROWS_TRAINING);
     l->base.validation_samples = bt_rows_count(l->rows, BT_ROWS_VALIDATION);
+    const size_t parts = s->shards * s->accumulate;
+    if (!cli_given("batch") && s->batch > l->base.train_samples && parts <= l->base.train_samples)
+        s->batch = l->base.train_samples / parts * parts;
     if (s->batch > l->base.train_samples)
         return ct_fail(diag, CT_EINVALID, "%s: %zu rows to train on, fewer than --batch %zu",
                        s->data, l->base.train_samples, s->batch);
@@ -393,7 +396,7 @@ static ct_status create(row_learner *l, ct_diag *diag)
     return CT_OK;
 }
 
-ct_status row_learner_create(learner **out, const train_settings *s, ct_diag *diag)
+ct_status row_learner_create(learner **out, train_settings *s, ct_diag *diag)
 {
     row_learner *l = calloc(1, sizeof *l);
     *out = NULL;

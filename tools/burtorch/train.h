@@ -96,9 +96,10 @@ struct learner {
     enum { MEASURE_BITS, MEASURE_ACCURACY, MEASURE_RMSE } measure; // what else is shown
 };
 
-/* Read the data and create the model of the settings; the settings are borrowed. */
+/* Read the data and create the model of the settings, which are borrowed; the default of --batch
+ * shrinks to the rows there are. */
 ct_status text_learner_create(learner **out, const train_settings *s, ct_diag *diag);
-ct_status row_learner_create(learner **out, const train_settings *s, ct_diag *diag);
+ct_status row_learner_create(learner **out, train_settings *s, ct_diag *diag);
 void learner_destroy(learner *l); // NULL is allowed
 
 /* Of a text learner: the model, for samples; NULL for the other kind. */
