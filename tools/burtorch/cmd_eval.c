@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { EVALUATION_ROWS = 256 };
-
 typedef struct eval_settings {
     const char *model, *text, *data, *format, *label;
     bool json;
@@ -117,7 +115,7 @@ static ct_status open_rows(evaluation *e, ct_diag *diag)
 static ct_status evaluate_rows(evaluation *e, ct_diag *diag)
 {
     CT_TRY(row_spec_read(&e->spec, e->file, e->s->model, diag));
-    CT_TRY(row_net_build(&e->net, &e->spec, EVALUATION_ROWS, 1, NULL, diag));
+    CT_TRY(row_net_build(&e->net, &e->spec, row_net_rows(&e->spec), 1, NULL, diag));
     CT_TRY(bt_graph_plan(e->net.graph, bt_tensor_none(e->net.graph), diag));
     CT_TRY(bt_checkpoint_read(e->file, e->s->model, e->net.graph, NULL, NULL, diag));
     CT_TRY(open_rows(e, diag));

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { EVALUATION_ROWS = 256, MOST_CLASSES = 100 };
+enum { MOST_CLASSES = 100 }; // of labels that are taken for classes
 
 typedef struct row_learner {
     learner base; // first, so that one pointer is both
@@ -372,7 +372,7 @@ static ct_status create_model(row_learner *l, ct_diag *diag)
     const train_settings *s = l->s;
     const size_t part = s->batch / (s->shards * s->accumulate);
     const bt_trainer_options trainer = train_trainer_options(s);
-    CT_TRY(row_net_build(&l->score, &l->spec, EVALUATION_ROWS, s->seed, NULL, diag));
+    CT_TRY(row_net_build(&l->score, &l->spec, row_net_rows(&l->spec), s->seed, NULL, diag));
     CT_TRY(bt_graph_plan(l->score.graph, bt_tensor_none(l->score.graph), diag));
     CT_TRY(learn_statistics(l, diag));
     CT_TRY(row_net_build(&l->net, &l->spec, part, s->seed, l->score.graph, diag));

@@ -95,6 +95,12 @@ ct_status row_net_build(row_net *net, const row_spec *spec, size_t rows, uint64_
     return CT_OK;
 }
 
+size_t row_net_rows(const row_spec *spec)
+{
+    const size_t numbers = (size_t)1 << 22, rows = numbers / (spec->features + 1) + 1;
+    return rows < 256 ? rows : 256;
+}
+
 /* ---- Data ---- */
 
 bool row_data_is_csv(const row_data_options *opt)
@@ -330,6 +336,20 @@ static ct_status read_labels(row_spec *spec, const char *text, const char *path,
     return CT_OK;
 }
 
+/* That the sizes are those of an array, before memory is taken for them. */
+static ct_status check_first(const row_spec *spec, const bt_safetensors *file, const char *path,
+                             ct_diag *diag)
+{
+    const bool mlp = strcmp(spec->model, "mlp") == 0;
+    const bt_array *first = bt_safetensors_find(file, mlp ? "hidden.0.weight" : "output.weight");
+    const size_t outputs = mlp ? spec->hidden : spec->classes ? spec->classes : 1;
+    if (!first || first->axes != 2 || first->dims[0] != outputs ||
+        (strcmp(spec->model, "cnn") != 0 && first->dims[1] != spec->features))
+        return ct_fail(diag, CT_EPARSE, "%s: the arrays are not of the sizes in the metadata",
+                       path);
+    return CT_OK;
+}
+
 static ct_status read_shape(row_spec *spec, const bt_safetensors *file, const char *path,
                             ct_diag *diag)
 {
@@ -371,5 +391,6 @@ ct_status row_spec_read(row_spec *spec, const bt_safetensors *file, const char *
         return ct_fail(diag, CT_EPARSE, "%s: there is no array 'output.weight'", path);
     if (classes)
         CT_TRY(read_labels(spec, classes, path, diag));
-    return read_shape(spec, file, path, diag);
+    CT_TRY(read_shape(spec, file, path, diag));
+    return check_first(spec, file, path, diag);
 }

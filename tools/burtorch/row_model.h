@@ -39,6 +39,9 @@ typedef struct row_net {
 ct_status row_net_build(row_net *net, const row_spec *spec, size_t rows, uint64_t seed,
                         bt_graph *share, ct_diag *diag);
 
+/* Rows at a time for measuring: 256, fewer where they are long. */
+size_t row_net_rows(const row_spec *spec);
+
 /* ---- Data ---- */
 
 /* A file of rows, LIBSVM or CSV. */
