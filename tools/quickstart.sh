@@ -49,9 +49,13 @@ fi
 show "$bin/ufednl-cli" train --clients $clients --compressor topk --tol 1e-9 --report ufednl.html "$data" ufednl.model
 show "$bin/ufednl-cli" predict "$data" ufednl.model
 
-title "burtorch: a gradient, then a small character model"
+title "burtorch: a gradient, the same as C, a small character model, and logistic regression"
 show "$bin/burtorch-cli" grad 'g = (a*b + b^3 - (a+b))^2 / 2' a=-41 b=2
-show "$bin/burtorch-cli" train --model mlp --text "$root/examples/text/first_names.txt" --sample 10 --report burtorch.html
+show "$bin/burtorch-cli" emit-c 'g = (a*b + b^3 - (a+b))^2 / 2' a b
+show "$bin/burtorch-cli" train --text "$root/examples/text/first_names.txt" --report burtorch.html --model-out names.safetensors
+show "$bin/burtorch-cli" sample --count 5 --temperature 0.7 names.safetensors
+show "$bin/burtorch-cli" train --model linear --data "$data" --epochs 2 --model-out rows.safetensors
+show "$bin/burtorch-cli" eval --data "$data" rows.safetensors
 
 title "permk_aes: a server without a key, 8 clients on loopback, AES-128-GCM"
 show "$bin/permk-train" keygen group.key

@@ -433,6 +433,16 @@ const char *bt_safetensors_metadata(const bt_safetensors *file, const char *key)
     return NULL;
 }
 
+size_t bt_safetensors_metadata_count(const bt_safetensors *file)
+{
+    return file->n_metadata;
+}
+
+const bt_metadata *bt_safetensors_metadata_at(const bt_safetensors *file, size_t i)
+{
+    return i < file->n_metadata ? &file->metadata[i] : NULL;
+}
+
 /* ---- Writing ---- */
 
 static void write_array_entry(ct_json *json, const bt_array *array, size_t *offset)

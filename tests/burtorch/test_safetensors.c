@@ -52,6 +52,9 @@ static void test_round_trip(void **state)
     assert_int_equal(*(const unsigned char *)bt_safetensors_array(file, 1)->data, 7);
     assert_string_equal(bt_safetensors_metadata(file, "model"), metadata[0].value);
     assert_null(bt_safetensors_metadata(file, "other"));
+    assert_int_equal(bt_safetensors_metadata_count(file), sizeof metadata / sizeof *metadata);
+    assert_string_equal(bt_safetensors_metadata_at(file, 0)->key, metadata[0].key);
+    assert_null(bt_safetensors_metadata_at(file, sizeof metadata / sizeof *metadata));
     assert_null(bt_safetensors_find(file, "other"));
     bt_safetensors_close(file);
     bt_array wrong = arrays[0];

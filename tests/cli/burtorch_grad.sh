@@ -21,6 +21,8 @@ same statements $'c = 3\nd = 9\ndd/dx = 6' 'c = x; d = c*c' x=3
 same constant 'value = 4' '2*2'
 same not_finite $'value = inf\nd/dx = -inf' '1/x' x=0
 same kink $'value = 0\nd/dx = 0' 'relu(x)' x=0
+same hessian $'f = 6\ndf/dx = 5\ndf/dy = 2\nd2f/dx2 = 2\nd2f/dx dy = 1\nd2f/dy2 = 0' --hessian 'f = x^2 + x*y' x=2 y=1
+same hessian_constant 'value = 4' --hessian '2*2'
 
 small='c = a + b; d = a*b + b^3; c += c + 1; c += 1 + c - a; d += d*2 + relu(b + a); d += 3*d + relu(b - a); e = c - d; f = e^2; g = f/2; g += 10/f'
 "$cli" grad --json "$small" a=-4 b=2 >"$work/json" || fail "small: exit code $?"
@@ -36,6 +38,10 @@ assert o["values"]["e"] == -7 and o["values"]["f"] == 49 and o["program"].starts
 PY
   "$cli" grad --json 'log(x)' x=-1 | python3 -c 'import json,sys; assert json.load(sys.stdin)["value"] is None' ||
     fail "NaN is not null"
+  "$cli" grad --json --hessian 'x^2*y' x=3 y=2 | python3 -c '
+import json,sys
+o = json.load(sys.stdin)
+assert o["hessian"] == {"x": {"x": 4, "y": 6}, "y": {"x": 6, "y": 0}}, o' || fail "hessian as JSON"
 fi
 
 bad "expression:1:5: unknown name 'c' (give it as c=VALUE)" 'a + c' a=1

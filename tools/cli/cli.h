@@ -106,6 +106,11 @@ int cli_usage(const char *format, ...) CT_PRINTF(1, 2);
 /* Whether the option stood on the command line, as opposed to having its preset. */
 bool cli_given(const char *option);
 
+/* Store text as the value of an option, checked as on the command line: CT_EINVALID with "--lr: 'x'
+ * is not a number". Texts are borrowed. */
+CT_MUST_USE ct_status cli_set(const cli_option *option, const char *text, void *settings,
+                              ct_diag *diag);
+
 /* Every setting of the command as a SETTING of the report, in the table's order, then the operands;
  * keys are the names in lower case with "_" for "-" ("max_rounds", "file"). Secrets are paths,
  * never contents. */

@@ -242,3 +242,11 @@ bool cli__store_value(const cli_option *option, const char *text, void *settings
     *(const char **)member = text;
     return true;
 }
+
+ct_status cli_set(const cli_option *option, const char *text, void *settings, ct_diag *diag)
+{
+    char why[CLI__WHY_SIZE];
+    if (cli__store_value(option, text, settings, why))
+        return CT_OK;
+    return ct_fail(diag, CT_EINVALID, "--%s: %s", option->name, why);
+}

@@ -56,6 +56,9 @@ const bt_array *bt_safetensors_array(const bt_safetensors *file, size_t i);
 const bt_array *bt_safetensors_find(const bt_safetensors *file, const char *name);
 /* A text of "__metadata__"; NULL: there is none. */
 const char *bt_safetensors_metadata(const bt_safetensors *file, const char *key);
+/* All of them, in the order of the header; NULL for i beyond. */
+size_t bt_safetensors_metadata_count(const bt_safetensors *file);
+const bt_metadata *bt_safetensors_metadata_at(const bt_safetensors *file, size_t i);
 
 #ifdef __cplusplus
 }
