@@ -215,11 +215,19 @@ static bt_tensor leaf(bt_graph *graph, bt__tensor_op_id op, bt_dtype dtype, bt_s
     return finish_node(graph, &node);
 }
 
+static bt_tensor name_taken(bt_graph *graph, const char *name)
+{
+    if (graph->status == CT_OK)
+        graph->status = ct_fail(&graph->diag, CT_EINVALID,
+                                "two parameters or buffers of one name, '%.200s'", name);
+    return bt_tensor_none(graph);
+}
+
 static bt_tensor named_leaf(bt_graph *graph, bt__tensor_op_id op, const char *name, bt_shape shape,
                             bt_init init)
 {
     if (bt_graph_find(graph, name).index != BT_NO_TENSOR)
-        return bt__graph_fail(graph, CT_EINVALID, "two parameters or buffers of one name");
+        return name_taken(graph, name);
     const bt_tensor tensor = leaf(graph, op, graph->dtype, shape, init);
     if (tensor.index == BT_NO_TENSOR)
         return tensor;

@@ -97,9 +97,13 @@ static void fill_leaves(bt_graph *graph)
 
 /* ---- Gradients ---- */
 
-/* Nodes whose gradient the loss needs: those it depends on that depend on a parameter. */
+/* Nodes whose gradient the loss needs: those it depends on that depend on a parameter (or an input
+ * whose gradient was wanted, perhaps after its operations were built). */
 static ct_status mark_gradients(bt_graph *graph)
 {
+    for (size_t i = 0; i < graph->n_nodes; i++)
+        for (size_t j = 0; j < graph->nodes[i].n_in && graph->nodes[i].dtype != BT_U32; j++)
+            graph->nodes[i].needs_gradient |= graph->nodes[graph->nodes[i].in[j]].needs_gradient;
     bool *reached = calloc(graph->n_nodes, sizeof *reached);
     if (!reached)
         return CT_ENOMEM;
@@ -383,10 +387,10 @@ static ct_status link_shared(bt_graph *graph, ct_diag *diag)
     char ours[BT_SHAPE_TEXT_SIZE], theirs[BT_SHAPE_TEXT_SIZE];
     if (!from)
         return CT_OK;
-    if (!from->planned || from->dtype != graph->dtype)
-        return ct_fail(diag, CT_EINVALID,
-                       "the graph to share with is not planned, or of another "
-                       "precision");
+    if (!from->planned)
+        return ct_fail(diag, CT_EINVALID, "the graph to share with is not planned");
+    if (from->dtype != graph->dtype)
+        return ct_fail(diag, CT_EINVALID, "the graph to share with is of another precision");
     for (size_t i = 0; i < graph->n_nodes; i++) {
         bt__node *node = &graph->nodes[i];
         if (!node->name || (graph->own_buffers && node->op == BT__BUFFER))
@@ -417,15 +421,19 @@ static bool has_large_product(const bt_graph *graph)
 
 static ct_status check_plan(bt_graph *graph, bt_tensor loss, ct_diag *diag)
 {
+    char text[BT_SHAPE_TEXT_SIZE];
     if (graph->status != CT_OK)
         return ct_fail(diag, graph->status, "%s", graph->diag.text);
     if (graph->planned || graph->calls)
         return ct_fail(diag, CT_EINVALID, "bt_graph_plan was called before");
     if (loss.index == BT_NO_TENSOR && loss.graph == graph)
         return CT_OK;
-    if (loss.graph != graph || bt_tensor_size(loss) != 1 || bt_tensor_dtype(loss) == BT_U32 ||
-        graph->nodes[loss.index].op <= BT__VIEW)
-        return ct_fail(diag, CT_EINVALID, "the loss must be one computed number of this graph");
+    const bt_shape shape = bt_tensor_shape(loss);
+    if (loss.graph != graph || bt_tensor_size(loss) != 1 || bt_tensor_dtype(loss) == BT_U32)
+        return ct_fail(diag, CT_EINVALID, "the loss must be one real number of this graph, not %s",
+                       loss.graph != graph ? "another's" : bt_shape_text(text, &shape));
+    if (graph->nodes[loss.index].op <= BT__VIEW)
+        return ct_fail(diag, CT_EINVALID, "the loss must be the result of an operation");
     graph->nodes[loss.index].keep = true;
     return CT_OK;
 }

@@ -143,13 +143,14 @@ ct_status bt_optimizer_create(bt_optimizer **out, bt_graph *graph, const bt_opti
                               ct_diag *diag)
 {
     *out = NULL;
-    CT_TRY(check_options(opt, diag));
+    const bt_optimizer_options options = opt ? *opt : bt_optimizer_options_default(BT_SGD);
+    CT_TRY(check_options(&options, diag));
     if (!graph->planned)
         return ct_fail(diag, CT_EINVALID, "the graph of an optimizer must be planned");
     bt_optimizer *o = calloc(1, sizeof *o);
     if (!o)
         return ct_fail(diag, CT_ENOMEM, "out of memory");
-    o->options = *opt;
+    o->options = options;
     o->graph = graph;
     o->n = bt_graph_parameters(graph);
     o->element = bt__dtype_bytes(graph->dtype);

@@ -105,6 +105,29 @@ static void append(const sampler *s, size_t r, size_t token)
     tokens[context - 1] = (uint32_t)token;
 }
 
+/* There is one more of them in every row, up to the context. */
+static void count_known(sampler *s)
+{
+    if (s->known && s->known < s->model->options.context)
+        s->known++;
+}
+
+static ct_status append_prompt(sampler *s, ct_diag *diag)
+{
+    const char *prompt = s->options->prompt ? s->options->prompt : "";
+    for (const char *c = prompt; *c; c++) {
+        const uint16_t token = s->model->vocabulary.token_of[(unsigned char)*c];
+        if (token == 0)
+            return ct_fail(diag, CT_EINVALID,
+                           "byte %zu of the prompt (0x%02x) does not occur in the model's texts",
+                           (size_t)(c - prompt) + 1, (unsigned)(unsigned char)*c);
+        for (size_t r = 0; r < s->rows; r++)
+            append(s, r, token);
+        count_known(s);
+    }
+    return CT_OK;
+}
+
 /* One token more for each of n rows that has not ended; returns how many go on. */
 static size_t extend(sampler *s, size_t n)
 {
@@ -123,8 +146,7 @@ static size_t extend(sampler *s, size_t n)
         s->ended[r] = token == 0 || s->lengths[r] == max;
         alive += !s->ended[r];
     }
-    if (s->known && s->known < m->options.context)
-        s->known++;
+    count_known(s);
     return alive;
 }
 
@@ -142,6 +164,7 @@ static ct_status sample_rows(sampler *s, size_t first, size_t n, ct_diag *diag)
     for (size_t i = 0; i < bt_tensor_size(s->tensors.targets); i++)
         bt_tensor_u32(s->tensors.targets)[i] = BT_IGNORE;
     s->known = s->model->options.kind == BT_TEXT_GPT; // the edge of the text
+    CT_TRY(append_prompt(s, diag));
     size_t alive = max ? n : 0;
     while (alive) {
         CT_TRY(bt_graph_forward(s->graph, diag));

@@ -307,11 +307,12 @@ ct_status bt_trainer_create(bt_trainer **out, bt_graph *graph, bt_tensor loss,
                             const bt_trainer_options *opt, ct_diag *diag)
 {
     *out = NULL;
-    CT_TRY(check_options(opt, diag));
+    const bt_trainer_options options = opt ? *opt : bt_trainer_options_default(BT_SGD);
+    CT_TRY(check_options(&options, diag));
     bt_trainer *t = calloc(1, sizeof *t);
     if (!t)
         return ct_fail(diag, CT_ENOMEM, "out of memory");
-    t->options = *opt;
+    t->options = options;
     const ct_status status = create(t, graph, loss, diag);
     if (status == CT_OK)
         *out = t;

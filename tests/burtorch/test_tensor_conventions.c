@@ -83,7 +83,7 @@ static void test_kinks(void **state)
     expect_everywhere(abs_of, around, NULL, 4, (double[]){-1, 0, 1, 0}, NULL);
     expect_everywhere(relu_of, around, NULL, 4, (double[]){0, 0, 1, 0}, NULL);
     expect_everywhere(leaky_of, around, NULL, 4, (double[]){0.25, 0.25, 1, 0.25}, NULL);
-    expect_everywhere(clamp_of, (double[]){-2, -1, 0, 2, 3}, NULL, 5, (double[]){0, .5, 1, .5, 0},
+    expect_everywhere(clamp_of, (double[]){-2, -1, 0, 2, 3}, NULL, 5, (double[]){0, 1, 1, 1, 0},
                       NULL);
     expect_everywhere(square_of, around, NULL, 4, (double[]){-2, 0, 4, 0}, NULL);
     expect_everywhere(one_of, around, NULL, 4, (double[]){0, 0, 0, 0}, NULL);

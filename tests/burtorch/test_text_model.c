@@ -298,6 +298,32 @@ static void test_samples(void **state)
 }
 
 /* Longer than the context, and without an end: the last `context` tokens tell what follows. */
+/* What is learned by heart goes on as it was learned; what is not known is refused. */
+static void test_prompts(void **state)
+{
+    (void)state;
+    bt_text *t = names();
+    for (int kind = BT_TEXT_MLP; kind <= BT_TEXT_GPT; kind++) {
+        bt_text_model *m = trained_model((bt_text_kind)kind, t, NULL);
+        bt_sample_options o = bt_sample_options_default();
+        ct_diag diag;
+        char out[2][21];
+        size_t lengths[2];
+        o.max_bytes = 20;
+        o.temperature = 0.05;
+        o.prompt = "car";
+        ct_assert_ok(bt_text_model_sample(m, out[0], lengths, 2, &o, &diag), &diag);
+        assert_string_equal(out[0], "ol");
+        assert_string_equal(out[1], "ol");
+        o.prompt = "caxr";
+        ct_assert_status(bt_text_model_sample(m, out[0], lengths, 2, &o, &diag), CT_EINVALID,
+                         &diag);
+        ct_assert_contains(diag.text, "byte 3 of the prompt (0x78)");
+        bt_text_model_destroy(m);
+    }
+    bt_text_destroy(t);
+}
+
 static void test_long_samples(void **state)
 {
     (void)state;
@@ -553,6 +579,7 @@ int main(void)
         cmocka_unit_test(test_steps_allocate_nothing),
         cmocka_unit_test(test_causal),
         cmocka_unit_test(test_samples),
+        cmocka_unit_test(test_prompts),
         cmocka_unit_test(test_long_samples),
         cmocka_unit_test(test_save_and_load),
         cmocka_unit_test(test_resume),

@@ -44,8 +44,8 @@ bt_optimizer_options bt_optimizer_options_default(bt_optimizer_kind kind);
 typedef struct bt_optimizer bt_optimizer;
 
 /* Create an optimizer for the parameters of graph, which is planned and borrowed until destroy; opt
- * is copied. CT_EINVALID: the graph is not planned, or an option is out of its range, named in
- * diag; CT_ENOMEM. */
+ * is copied (NULL: those of BT_SGD). CT_EINVALID: the graph is not planned, or an option is out of
+ * its range, named in diag; CT_ENOMEM. */
 CT_MUST_USE ct_status bt_optimizer_create(bt_optimizer **out, bt_graph *graph,
                                           const bt_optimizer_options *opt, ct_diag *diag);
 /* NULL is allowed. */

@@ -98,13 +98,16 @@ typedef struct bt_sample_options {
     double temperature; // logits are divided by it: below 1 is more careful (default 1)
     size_t max_bytes;   // of one sample (default 1,000; a line usually ends before)
     uint64_t seed;      // default 1
+    const char *prompt; // what comes before each sample, which goes on from it and does not repeat
+                        // it; NULL (default): the edge of a text
 } bt_sample_options;
 bt_sample_options bt_sample_options_default(void);
 
 /* Draw n texts: sample i has lengths[i] bytes at out + i * (max_bytes + 1), and a NUL behind them;
  * both arrays are the caller's. opt NULL: defaults. Sample i is the same whatever n is. What is
  * longer than the context is predicted from its last `context` tokens. CT_EINVALID: a temperature
- * that is not above 0, or infinite. CT_ENOMEM. */
+ * that is not above 0, or infinite; a byte of the prompt that the model does not know, named in
+ * diag. CT_ENOMEM. */
 CT_MUST_USE ct_status bt_text_model_sample(bt_text_model *model, char *out, size_t *lengths,
                                            size_t n, const bt_sample_options *opt, ct_diag *diag);
 

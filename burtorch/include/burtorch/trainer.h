@@ -36,8 +36,8 @@ bt_trainer_options bt_trainer_options_default(bt_optimizer_kind kind);
 typedef struct bt_trainer bt_trainer;
 
 /* Plan graph (borrowed until destroy, not planned yet) with loss, make the other shards, and the
- * optimiser. What bt_graph_plan and bt_optimizer_create say; CT_EINVALID: an option out of its
- * range, or no parameter to train. */
+ * optimiser (opt NULL: plain BT_SGD, one shard, one thread). What bt_graph_plan and
+ * bt_optimizer_create say; CT_EINVALID: an option out of its range, or no parameter to train. */
 CT_MUST_USE ct_status bt_trainer_create(bt_trainer **out, bt_graph *graph, bt_tensor loss,
                                         const bt_trainer_options *opt, ct_diag *diag);
 void bt_trainer_destroy(bt_trainer *trainer);

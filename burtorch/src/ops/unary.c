@@ -65,11 +65,10 @@ BT__INLINE T silu_gradient(T a, T g)
     return g * (s + a * s * ((T)1 - s));
 }
 
-/* As of min(max(a, low), high): half at the ends. */
+/* g at the ends too, as of bt_clamp. */
 BT__INLINE T clamp_gradient(T a, T low, T high, T g)
 {
-    const T inside = a > low && a < high ? g : (T)0;
-    return a == low || a == high ? (T)0.5 * g : inside;
+    return a < low || a > high ? (T)0 : g;
 }
 
 UNARY(neg, -a, -g)
