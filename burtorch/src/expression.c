@@ -283,6 +283,8 @@ static ct_status add_call(parser *p, uint32_t *out, bt_op op, const uint32_t *x,
                           size_t at)
 {
     const bt_op_info *info = bt_op_info_of(op);
+    if (op == BT_OP_SELECT && n != 3)
+        return fail_at(p, at, "select takes 3 arguments, not %zu", n);
     if (info->arity == BT_ARITY_LIST)
         return add_list(p->e, out, op, x, n);
     const bool extremum = op == BT_OP_MIN || op == BT_OP_MAX;

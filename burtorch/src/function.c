@@ -77,16 +77,19 @@ void bt__function_forward(const bt_function *f, double *value)
         break;                                                                                     \
     }
             BT_UNARY_OPS(UNARY_VALUE)
-            BT_BINARY_OPS(BINARY_VALUE)
+            BT__BINARY_STEPS(BINARY_VALUE)
         case BT_OP_SUM:
             for (const uint32_t *x = f->list + s.a, *end = x + s.b; x < end; x++)
                 sum += value[*x];
             value[slot] = last = sum;
             break;
-        default: // dot
+        case BT_OP_DOT:
             for (const uint32_t *x = f->list + s.a, *end = x + s.b; x < end; x++)
                 sum += value[x[0]] * value[x[s.b]];
             value[slot] = last = sum;
+            break;
+        default:
+            value[slot] = last = bt__list_value(s.op, f->list + s.a, s.b, value, 1);
         }
     }
 }
@@ -126,15 +129,18 @@ void bt__function_tangents(const bt_function *f, const double *value, double *ta
         break;                                                                                     \
     }
             BT_UNARY_OPS(UNARY_TANGENT)
-            BT_BINARY_OPS(BINARY_TANGENT)
+            BT__BINARY_STEPS(BINARY_TANGENT)
         case BT__BACK_SUM:
             for (const uint32_t *x = f->list + s.a, *end = x + s.b; x < end; x++)
                 t += tangent[*x];
             break;
-        default: // dot
+        case BT__BACK_DOT:
             for (const uint32_t *x = f->list + s.a, *end = x + s.b; x < end; x++)
                 t +=
                     BT__FLOW(tangent[x[0]], value[x[s.b]]) + BT__FLOW(tangent[x[s.b]], value[x[0]]);
+            break;
+        default:
+            t = bt__list_tangent(s.op, f->list + s.a, s.b, value, tangent, y);
         }
         tangent[f->base + i] = t;
     }
@@ -191,19 +197,24 @@ static void sweep_back(const bt_function *f, const double *value, double *adjoin
         break;                                                                                     \
     }
             BT_UNARY_OPS(UNARY_BACK)
-            BT_BINARY_OPS(BINARY_BACK)
+            BT__BINARY_STEPS(BINARY_BACK)
         case BT__BACK_SUM:
             adjoint[slot - 1] = before;
             for (const uint32_t *x = f->list + s.a, *end = x + s.b; x < end; x++)
                 adjoint[*x] += g;
             before = adjoint[slot - 1];
             break;
-        default: // dot
+        case BT__BACK_DOT:
             adjoint[slot - 1] = before;
             for (const uint32_t *x = f->list + s.a, *end = x + s.b; x < end; x++) {
                 adjoint[x[0]] += g * value[x[s.b]];
                 adjoint[x[s.b]] += g * value[x[0]];
             }
+            before = adjoint[slot - 1];
+            break;
+        default:
+            adjoint[slot - 1] = before;
+            bt__list_backward(s.op, f->list + s.a, s.b, value, adjoint, 1, value[slot], g);
             before = adjoint[slot - 1];
         }
     }

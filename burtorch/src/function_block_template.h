@@ -57,6 +57,11 @@ static const ct_kernels_f64 *kernels(void)
 static void list_forward(const bt_function *f, const double *value, bt__instruction s,
                          double *restrict out)
 {
+    if (s.op != BT_OP_SUM && s.op != BT_OP_DOT) { // point by point
+        for (size_t l = 0; l < BT__LANES; l++)
+            out[l] = bt__list_value(s.op, f->list + s.a, s.b, value + l, BT__LANES);
+        return;
+    }
     LANES out[l] = 0.0;
     for (const uint32_t *x = f->list + s.a, *end = x + s.b; x < end; x++) {
         const double *const px = value + (size_t)x[0] * BT__LANES;
@@ -75,7 +80,7 @@ static void block_forward(const bt_function *f, double *value)
     for (size_t i = 0; i < f->n_steps; i++) {
         const bt__instruction s = f->steps[i];
         double *restrict const out = value + (f->base + i) * BT__LANES;
-        if (s.op == BT_OP_SUM || s.op == BT_OP_DOT) {
+        if (bt__is_list(s.op)) {
             list_forward(f, value, s, out);
             continue;
         }
@@ -101,7 +106,7 @@ static void block_forward(const bt_function *f, double *value)
         }                                                                                          \
         break;
             BT_UNARY_OPS(UNARY_VALUE)
-            BT_BINARY_OPS(BINARY_VALUE)
+            BT__BINARY_STEPS(BINARY_VALUE)
         default:
             break;
         }
@@ -122,8 +127,15 @@ static void block_forward(const bt_function *f, double *value)
     } while (0)
 
 static void list_backward(const bt_function *f, const double *value, double *adjoint,
-                          bt__instruction s, const double *g)
+                          bt__instruction s, const double *y, const double *g)
 {
+    if (s.op != BT_OP_SUM && s.op != BT_OP_DOT) {
+        for (size_t l = 0; l < BT__LANES; l++)
+            if (g[l] != 0.0)
+                bt__list_backward(s.op, f->list + s.a, s.b, value + l, adjoint + l, BT__LANES, y[l],
+                                  g[l]);
+        return;
+    }
     for (const uint32_t *x = f->list + s.a, *end = x + s.b; x < end; x++) {
         if (s.op == BT_OP_SUM) {
             double *const dx = adjoint + (size_t)x[0] * BT__LANES;
@@ -147,11 +159,11 @@ static void block_backward(const bt_function *f, const double *value, double *ad
     for (size_t slot = top; slot >= f->base; slot--) {
         const bt__instruction s = f->steps[slot - f->base];
         const double *const g = adjoint + slot * BT__LANES;
-        if (s.op == BT_OP_SUM || s.op == BT_OP_DOT) {
-            list_backward(f, value, adjoint, s, g);
+        const double *const py = value + slot * BT__LANES;
+        if (bt__is_list(s.op)) {
+            list_backward(f, value, adjoint, s, py, g);
             continue;
         }
-        const double *const py = value + slot * BT__LANES;
         const double *const pa = value + (size_t)s.a * BT__LANES;
         const double *const pb = value + (size_t)s.b * BT__LANES;
         double *const ga = adjoint + (size_t)s.a * BT__LANES;
@@ -179,7 +191,7 @@ static void block_backward(const bt_function *f, const double *value, double *ad
         PASS_ON(gb, db);                                                                           \
         break;
             BT_UNARY_OPS(UNARY_BACK)
-            BT_BINARY_OPS(BINARY_BACK)
+            BT__BINARY_STEPS(BINARY_BACK)
         default:
             break;
         }

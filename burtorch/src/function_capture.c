@@ -17,12 +17,13 @@
 /* An input (variable; a is its number), a constant, or an operation on earlier nodes. */
 typedef struct node {
     uint32_t op;
-    uint32_t a, b; // nodes; of sum and dot as in bt__instruction
+    uint32_t a, b; // nodes; of lists as in bt__instruction
     double value;  // of a constant
 } node;
 
 typedef struct builder {
     node *nodes;
+    double *value; // of nodes that are constants
     uint32_t *list;
     uint32_t *table; // hash table of node numbers, UNUSED where empty
     uint32_t *slot;  // of each node, in the last pass
@@ -46,7 +47,7 @@ static ct_status check_var(const bt_tape *tape, bt_var x, const char *what, size
     if (x.tape != tape)
         return ct_fail(diag, BT_ETAPE, "%s %zu is %s", what, i,
                        x.tape ? "a variable of another tape" : "not set");
-    if (x.index >= tape->n)
+    if (!bt__exists(x))
         return ct_fail(diag, BT_ETAPE, "%s %zu is a variable that a rewind has dropped", what, i);
     return CT_OK;
 }
@@ -62,16 +63,16 @@ static ct_status check_arguments(capture *c, ct_diag *diag)
         return ct_fail(diag, c->tape->status, "%s", bt_tape_message(c->tape));
     for (size_t i = 0; i < c->m; i++) {
         CT_TRY(check_var(c->tape, c->outputs[i], "output", i, diag));
-        if (c->end <= c->outputs[i].index)
+        if (c->end <= (size_t)c->outputs[i].index)
             c->end = (size_t)c->outputs[i].index + 1;
     }
     for (size_t i = 0; i < c->n; i++) {
-        bt__tape_view v;
         CT_TRY(check_var(c->tape, c->inputs[i], "input", i, diag));
-        if (bt__tape_node(c->tape, c->inputs[i].index, &v) && v.op > BT_OP_CONSTANT)
+        const bt_op op = bt__tape_read(c->tape, (size_t)c->inputs[i].index).op;
+        if (op > BT_OP_CONSTANT)
             return ct_fail(diag, CT_EINVALID, "input %zu is the result of an operation (%s)", i,
-                           bt_op_info_of(v.op)->name);
-        if (c->end <= c->inputs[i].index)
+                           bt_op_info_of(op)->name);
+        if (c->end <= (size_t)c->inputs[i].index)
             c->end = (size_t)c->inputs[i].index + 1;
     }
     return CT_OK;
@@ -87,9 +88,8 @@ static uint32_t hash_of(const builder *b, const node *x)
         uint64_t bits;
         memcpy(&bits, &x->value, sizeof bits);
         MIX(bits);
-    } else if (x->op == BT_OP_SUM || x->op == BT_OP_DOT) {
-        const size_t entries = x->b * (x->op == BT_OP_DOT ? (size_t)2 : 1);
-        for (size_t i = 0; i < entries; i++)
+    } else if (bt__is_list(x->op)) {
+        for (size_t i = 0; i < bt__list_entries(x->op, x->b); i++)
             MIX(b->list[x->a + i]);
     } else {
         MIX(((uint64_t)x->a << 32) | x->b);
@@ -104,10 +104,10 @@ static bool same(const builder *b, const node *x, const node *z)
         return false;
     if (x->op == BT_OP_CONSTANT)
         return memcmp(&x->value, &z->value, sizeof x->value) == 0;
-    if (x->op != BT_OP_SUM && x->op != BT_OP_DOT)
+    if (!bt__is_list(x->op))
         return x->a == z->a;
-    const size_t entries = x->b * (x->op == BT_OP_DOT ? (size_t)2 : 1);
-    return memcmp(b->list + x->a, b->list + z->a, entries * sizeof *b->list) == 0;
+    return memcmp(b->list + x->a, b->list + z->a,
+                  bt__list_entries(x->op, x->b) * sizeof *b->list) == 0;
 }
 
 /* The node that is equal to x, x itself if there is none yet. */
@@ -118,6 +118,7 @@ static uint32_t intern(builder *b, const node *x)
         if (same(b, &b->nodes[b->table[i]], x))
             return b->table[i];
     b->nodes[b->n] = *x;
+    b->value[b->n] = x->value;
     return b->table[i] = (uint32_t)b->n++;
 }
 
@@ -192,20 +193,27 @@ static uint32_t binary(builder *b, bt_op op, uint32_t x, uint32_t z)
     return apply(b, op, x, z);
 }
 
-/* A sum of n operands or a dot product of n pairs, whose entries are the last of the list. */
+static double list_value(const builder *b, bt_op op, const uint32_t *x, size_t n)
+{
+    if (op != BT_OP_SUM && op != BT_OP_DOT)
+        return bt__list_value(op, x, n, b->value, 1);
+    double sum = 0.0;
+    for (size_t i = 0; i < n; i++)
+        sum += b->value[x[i]] * (op == BT_OP_DOT ? b->value[x[n + i]] : 1.0);
+    return sum;
+}
+
+/* A list operation on n operands (dot: pairs), whose entries are the last of the list. */
 static uint32_t list_node(builder *b, bt_op op, size_t n)
 {
-    const size_t entries = op == BT_OP_DOT ? 2 * n : n;
+    const size_t entries = bt__list_entries(op, (uint32_t)n);
     const size_t start = b->n_list - entries, nodes_before = b->n;
     const uint32_t *x = b->list + start;
     bool constants = true;
     for (size_t i = 0; i < entries; i++)
         constants = constants && is_constant(b, x[i]);
-    double sum = 0.0;
-    for (size_t i = 0; constants && i < n; i++)
-        sum += b->nodes[x[i]].value * (op == BT_OP_DOT ? b->nodes[x[n + i]].value : 1.0);
     const uint32_t result =
-        constants ? constant(b, sum)
+        constants ? constant(b, list_value(b, op, x, n))
                   : intern(b, &(node){(uint32_t)op, (uint32_t)start, (uint32_t)n, 0.0});
     if (constants || b->n == nodes_before)
         b->n_list = start;
@@ -218,10 +226,15 @@ static void push(capture *c, const uint32_t *x, size_t n)
         c->b.list[c->b.n_list++] = c->node_of[x[i]];
 }
 
-static uint32_t sum_of(capture *c, const uint32_t *x, size_t n)
+static uint32_t list_of(capture *c, bt_op op, const uint32_t *x, size_t n)
 {
     push(c, x, n);
-    return list_node(&c->b, BT_OP_SUM, n);
+    return list_node(&c->b, op, n);
+}
+
+static uint32_t sum_of(capture *c, const uint32_t *x, size_t n)
+{
+    return list_of(c, BT_OP_SUM, x, n);
 }
 
 static uint32_t dot_of(capture *c, const uint32_t *x, const uint32_t *z, size_t n)
@@ -231,8 +244,31 @@ static uint32_t dot_of(capture *c, const uint32_t *x, const uint32_t *z, size_t 
     return list_node(&c->b, BT_OP_DOT, n);
 }
 
-/* In terms of sum, dot, and operations on one or two, which compute the same numbers. */
-static uint32_t build_list(capture *c, const bt__tape_view *v)
+/* The sum of (x_i - mean)^2, over divisor. */
+static uint32_t variance_of(capture *c, const uint32_t *x, size_t n, size_t divisor)
+{
+    builder *b = &c->b;
+    const uint32_t mean = binary(b, BT_OP_DIV, sum_of(c, x, n), constant(b, (double)n));
+    uint32_t *const deviation = b->list + b->n_list;
+    for (size_t i = 0; i < n; i++)
+        deviation[i] = deviation[n + i] = binary(b, BT_OP_SUB, c->node_of[x[i]], mean);
+    b->n_list += 2 * n;
+    return binary(b, BT_OP_DIV, list_node(b, BT_OP_DOT, n), constant(b, (double)divisor));
+}
+
+/* A constant condition has decided. */
+static uint32_t select_of(capture *c, const uint32_t *x)
+{
+    const builder *b = &c->b;
+    const uint32_t condition = c->node_of[x[0]];
+    if (is_constant(b, condition))
+        return c->node_of[x[b->value[condition] > 0.0 ? 1 : 2]];
+    return list_of(c, BT_OP_SELECT, x, 3);
+}
+
+/* In terms of the lists that functions know, and of operations on one or two, which compute the
+ * same numbers. */
+static uint32_t build_list(capture *c, const bt__recorded *v)
 {
     builder *b = &c->b;
     const uint32_t *x = v->list;
@@ -257,31 +293,68 @@ static uint32_t build_list(capture *c, const bt__tape_view *v)
         return dot_of(c, x, x, n);
     case BT_OP_MEAN_SQUARES:
         return binary(b, BT_OP_DIV, dot_of(c, x, x, n), constant(b, (double)n));
+    case BT_OP_VARIANCE:
+        return variance_of(c, x, n, n - 1);
+    case BT_OP_VARIANCE_BIASED:
+        return variance_of(c, x, n, n);
+    case BT_OP_SELECT:
+        return select_of(c, x);
     case BT_OP_DOT:
         return dot_of(c, x, x + n / 2, n / 2);
-    default: // dot_bias
+    case BT_OP_DOT_BIAS:
         return binary(b, BT_OP_ADD, c->node_of[x[0]], dot_of(c, x + 1, x + 1 + n / 2, n / 2));
+    default: // norm, log_sum_exp, max_of, min_of
+        return list_of(c, v->op, x, n);
     }
 }
 
-static uint32_t build(capture *c, const bt__tape_view *v)
+/* An operation of x and a plain number z. */
+static uint32_t build_number(builder *b, bt_op op, uint32_t x, uint32_t z)
+{
+    switch (op) {
+    case BT_OP_MUL_CONST:
+        return binary(b, BT_OP_MUL, x, z);
+    case BT_OP_ADD_CONST:
+        return binary(b, BT_OP_ADD, x, z);
+    case BT_OP_SUB_CONST:
+        return binary(b, BT_OP_SUB, x, z);
+    case BT_OP_CONST_SUB:
+        return binary(b, BT_OP_SUB, z, x);
+    case BT_OP_DIV_CONST:
+        return binary(b, BT_OP_DIV, x, z);
+    case BT_OP_CONST_DIV:
+        return binary(b, BT_OP_DIV, z, x);
+    case BT_OP_EXP_SHIFTED:
+        return unary(b, BT_OP_EXP, binary(b, BT_OP_SUB, x, z));
+    case BT_OP_POW_CONST:
+        return binary(b, BT_OP_POW, x, z);
+    default: // those of BT__NUMBER_STEPS
+        return binary(b, op, x, z);
+    }
+}
+
+static uint32_t build(capture *c, const bt__recorded *v)
 {
     builder *b = &c->b;
-    if (v->op <= BT_OP_CONSTANT)
-        return constant(b, v->value);
     if (v->list)
         return build_list(c, v);
-    const uint32_t x = v->a == BT_NO_INDEX ? constant(b, v->constant) : c->node_of[v->a];
-    if (bt_op_info_of(v->op)->arity == BT_ARITY_ONE)
-        return unary(b, v->op, x);
-    const uint32_t z = v->b == BT_NO_INDEX ? constant(b, v->constant) : c->node_of[v->b];
-    return binary(b, v->op == BT_OP_POW_CONST ? BT_OP_POW : v->op, x, z);
+    switch (bt_op_info_of(v->op)->arity) {
+    case BT_ARITY_ONE:
+        return unary(b, v->op, c->node_of[v->a]);
+    case BT_ARITY_TWO:
+        return binary(b, v->op, c->node_of[v->a], c->node_of[v->b]);
+    case BT_ARITY_NUMBER:
+        return build_number(b, v->op, c->node_of[v->a], constant(b, v->c));
+    default:
+        return constant(b, v->value);
+    }
 }
 
 /* ---- Passes ---- */
 
 /* Mark what the outputs need, and count an upper bound of what it becomes: a list operation at most
- * one node an operand, or a sum or dot of at most twice its operands; each node a few more. */
+ * one node an operand, and lists of at most thrice its operands (variance: a sum and a dot); each
+ * node a few more. */
 static void mark(capture *c, size_t *nodes, size_t *entries)
 {
     for (size_t i = 0; i < c->end; i++)
@@ -291,19 +364,15 @@ static void mark(capture *c, size_t *nodes, size_t *entries)
     *nodes = c->n;
     *entries = 0;
     for (size_t i = c->end; i-- > 0;) {
-        bt__tape_view v;
-        if (c->node_of[i] == UNUSED || !bt__tape_node(c->tape, (uint32_t)i, &v))
+        if (c->node_of[i] == UNUSED)
             continue;
-        *nodes += 4 + v.n_list;
-        *entries += 2 * v.n_list;
+        const bt__recorded v = bt__tape_read(c->tape, i);
+        *nodes += 8 + v.n_list;
+        *entries += 3 * v.n_list;
         for (size_t k = 0; k < v.n_list; k++)
             c->node_of[v.list[k]] = NEEDED;
-        if (v.op <= BT_OP_CONSTANT || v.list)
-            continue;
-        if (v.a != BT_NO_INDEX)
-            c->node_of[v.a] = NEEDED;
-        if (v.b != BT_NO_INDEX && bt_op_info_of(v.op)->arity == BT_ARITY_TWO)
-            c->node_of[v.b] = NEEDED;
+        if (v.op > BT_OP_CONSTANT && !v.list)
+            c->node_of[v.a] = c->node_of[v.b] = NEEDED;
     }
 }
 
@@ -315,10 +384,11 @@ static ct_status builder_init(builder *b, size_t nodes, size_t entries, ct_diag 
     while (b->mask < 2 * nodes)
         b->mask = 2 * b->mask + 1;
     b->nodes = malloc(nodes * sizeof *b->nodes + 1);
+    b->value = malloc(nodes * sizeof *b->value + 1);
     b->list = malloc(entries * sizeof *b->list + 1);
     b->table = malloc((b->mask + 1) * sizeof *b->table);
     b->slot = malloc(nodes * sizeof *b->slot + 1);
-    if (!b->nodes || !b->list || !b->table || !b->slot)
+    if (!b->nodes || !b->value || !b->list || !b->table || !b->slot)
         return ct_fail(diag, CT_ENOMEM, "no memory to capture %zu operations", nodes);
     memset(b->table, 0xff, (b->mask + 1) * sizeof *b->table);
     return CT_OK;
@@ -327,6 +397,7 @@ static ct_status builder_init(builder *b, size_t nodes, size_t entries, ct_diag 
 static void builder_clear(builder *b)
 {
     free(b->nodes);
+    free(b->value);
     free(b->list);
     free(b->table);
     free(b->slot);
@@ -345,9 +416,10 @@ static ct_status build_all(capture *c, ct_diag *diag)
     }
     c->b.n = c->n;
     for (size_t i = 0; i < c->end; i++) {
-        bt__tape_view v;
-        if (c->node_of[i] == NEEDED && bt__tape_node(c->tape, (uint32_t)i, &v))
-            c->node_of[i] = build(c, &v);
+        if (c->node_of[i] != NEEDED)
+            continue;
+        const bt__recorded v = bt__tape_read(c->tape, i);
+        c->node_of[i] = build(c, &v);
     }
     return CT_OK;
 }
@@ -370,8 +442,8 @@ static void count(capture *c, bt_function *f)
             continue;
         }
         f->n_steps++;
-        if (x->op == BT_OP_SUM || x->op == BT_OP_DOT) {
-            const size_t entries = x->b * (x->op == BT_OP_DOT ? (size_t)2 : 1);
+        if (bt__is_list(x->op)) {
+            const size_t entries = bt__list_entries(x->op, x->b);
             for (size_t k = 0; k < entries; k++)
                 b->slot[b->list[x->a + k]] = NEEDED;
             f->n_list += entries;
@@ -393,11 +465,13 @@ static bt__back back_of(bt_op op)
     case BT_OP_##ID:                                                                               \
         return BT__BACK_##ID;
         BT_UNARY_OPS(CASE_UNARY)
-        BT_BINARY_OPS(CASE_BINARY)
+        BT__BINARY_STEPS(CASE_BINARY)
+    case BT_OP_SUM:
+        return BT__BACK_SUM;
     case BT_OP_DOT:
         return BT__BACK_DOT;
     default:
-        return BT__BACK_SUM;
+        return BT__BACK_LIST;
     }
 }
 
@@ -405,8 +479,8 @@ static bt__instruction step_of(const builder *b, const node *x, uint32_t *list, 
 {
     const bt_op op = (bt_op)x->op;
     bt__instruction s = {(uint16_t)op, (uint16_t)back_of(op), 0, x->b};
-    if (op == BT_OP_SUM || op == BT_OP_DOT) {
-        const size_t entries = x->b * (op == BT_OP_DOT ? (size_t)2 : 1);
+    if (bt__is_list(op)) {
+        const size_t entries = bt__list_entries(op, x->b);
         s.a = (uint32_t)*n_list;
         for (size_t k = 0; k < entries; k++)
             list[(*n_list)++] = b->slot[b->list[x->a + k]];

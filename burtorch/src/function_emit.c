@@ -18,17 +18,39 @@
 
 #define NONE UINT32_MAX
 
+static const struct number {
+    const char *name;
+    double value;
+} numbers[] = {{"BT__LOG2_E", BT__LOG2_E},
+               {"BT__LOG10_E", BT__LOG10_E},
+               {"BT__2_SQRTPI", BT__2_SQRTPI},
+               {"BT__SQRT1_2", BT__SQRT1_2},
+               {"BT__1_SQRT2PI", BT__1_SQRT2PI}};
+
 typedef struct formula {
     const char *y, *da, *db;
 } formula;
 
-static const formula formulas[BT_OP_COUNT] = {
-#define UNARY_TEXT(ID, name, y, da, low, high) [BT_OP_##ID] = {#y, #da, NULL},
-#define BINARY_TEXT(ID, name, y, da, db, low_a, high_a, low_b, high_b)                             \
-    [BT_OP_##ID] = {#y, #da, #db},
-    BT_UNARY_OPS(UNARY_TEXT) BT_BINARY_OPS(BINARY_TEXT)};
+/* In the text BT__F(exp)(a) is exp(a) and BT__C(1) is 1, while the numbers keep their names. */
+#undef BT__F
+#undef BT__C
+#undef BT__LOG2_E
+#undef BT__LOG10_E
+#undef BT__2_SQRTPI
+#undef BT__SQRT1_2
+#undef BT__1_SQRT2PI
+#define BT__F(name) name
+#define BT__C(x)    x
+#define TEXT(...)   #__VA_ARGS__
 
-/* The functions that formulas call, and pow_da in terms of the result where that is accurate. */
+static const formula formulas[BT_OP_COUNT] = {
+#define UNARY_TEXT(ID, name, y, da, low, high) [BT_OP_##ID] = {TEXT(y), TEXT(da), NULL},
+#define BINARY_TEXT(ID, name, y, da, db, low_a, high_a, low_b, high_b)                             \
+    [BT_OP_##ID] = {TEXT(y), TEXT(da), TEXT(db)},
+    BT_UNARY_OPS(UNARY_TEXT) BT__BINARY_STEPS(BINARY_TEXT)};
+
+/* The functions that formulas and steps on lists call, after those that they call themselves.
+ * pow_da is in terms of the result where that is accurate. */
 static const struct helper {
     const char *name, *text;
 } helpers[] = {
@@ -36,8 +58,11 @@ static const struct helper {
     {"bt__sigmoid", "(double a)\n{\n    const double t = exp(-fabs(a));\n"
                     "    return (a >= 0.0 ? 1.0 : t) / (1.0 + t);\n}\n"},
     {"bt__softplus", "(double a)\n{\n    return (a <= 0.0 ? 0.0 : a) + log1p(exp(-fabs(a)));\n}\n"},
+    {"bt__silu_da", "(double a, double y)\n{\n    const double s = bt__sigmoid(a);\n"
+                    "    return s + y * (1.0 - s);\n}\n"},
     {"bt__normal_cdf", "(double a)\n{\n    return 0.5 * erfc(-a * BT__SQRT1_2);\n}\n"},
-    {"bt__normal_pdf", "(double a)\n{\n    return BT__1_SQRT2PI * exp(-0.5 * a * a);\n}\n"},
+    {"bt__gelu_da", "(double a)\n{\n"
+                    "    return bt__normal_cdf(a) + a * BT__1_SQRT2PI * exp(-0.5 * a * a);\n}\n"},
     {"bt__min", "(double a, double b)\n{\n    return a < b || a != a ? a : b;\n}\n"},
     {"bt__max", "(double a, double b)\n{\n    return a > b || a != a ? a : b;\n}\n"},
     {"bt__step", "(double a, double b)\n{\n    return a < b ? 1.0 : a > b ? 0.0 : 0.5;\n}\n"},
@@ -47,17 +72,33 @@ static const struct helper {
      "    return size > 1e-30 && size < 1e30 ? b * (y / a) : b * pow(a, b - 1.0);\n}\n"},
     {"bt__pow_db", "(double a, double b, double y)\n{\n"
                    "    return a == 0.0 && b > 0.0 ? 0.0 : y * log(a);\n}\n"},
+    {"bt__max_of", "(const double *x, int n)\n{\n    double y = x[0];\n"
+                   "    for (int i = 1; i < n; i++)\n"
+                   "        y = x[i] > y || x[i] != x[i] ? x[i] : y;\n    return y;\n}\n"},
+    {"bt__min_of", "(const double *x, int n)\n{\n    double y = x[0];\n"
+                   "    for (int i = 1; i < n; i++)\n"
+                   "        y = x[i] < y || x[i] != x[i] ? x[i] : y;\n    return y;\n}\n"},
+    {"bt__norm", "(const double *x, int n)\n{\n    double largest = 0.0, sum = 0.0;\n"
+                 "    for (int i = 0; i < n; i++)\n"
+                 "        if (fabs(x[i]) > largest || x[i] != x[i])\n"
+                 "            largest = fabs(x[i]);\n"
+                 "    if (!(largest > 0.0) || largest == INFINITY)\n        return largest;\n"
+                 "    for (int i = 0; i < n; i++)\n"
+                 "        sum += (x[i] / largest) * (x[i] / largest);\n"
+                 "    return largest * sqrt(sum);\n}\n"},
+    {"bt__norm_da", "(double a, double y)\n{\n    return y == 0.0 ? 0.0 : a / y;\n}\n"},
+    {"bt__log_sum_exp", "(const double *x, int n)\n{\n"
+                        "    const double largest = bt__max_of(x, n);\n    double sum = 0.0;\n"
+                        "    if (largest - largest != 0.0)\n        return largest;\n"
+                        "    for (int i = 0; i < n; i++)\n        sum += exp(x[i] - largest);\n"
+                        "    return largest + log(sum);\n}\n"},
+    {"bt__log_sum_exp_da", "(double a, double y)\n{\n"
+                           "    return y == -INFINITY ? 0.0 : exp(a - y);\n}\n"},
+    {"bt__share", "(const double *x, int n, double y)\n{\n    int ties = 0;\n"
+                  "    for (int i = 0; i < n; i++)\n        ties += x[i] == y;\n"
+                  "    return 1.0 / (double)ties;\n}\n"},
 };
 enum { HELPERS = sizeof helpers / sizeof *helpers };
-
-static const struct number {
-    const char *name;
-    double value;
-} numbers[] = {{"BT__LOG2_E", BT__LOG2_E},
-               {"BT__LOG10_E", BT__LOG10_E},
-               {"BT__2_SQRTPI", BT__2_SQRTPI},
-               {"BT__SQRT1_2", BT__SQRT1_2},
-               {"BT__1_SQRT2PI", BT__1_SQRT2PI}};
 
 /* coefficient, adjoint (of a slot; NONE: 1), and the derivative of step by its operand which (step
  * NONE: 1). */
@@ -180,14 +221,41 @@ static void print_word(emitter *e, const char *word, size_t length, uint32_t i)
         print(e, "%.*s%s", (int)length, word, e->single && word[length] == '(' ? "f" : "");
 }
 
+/* The number at *text, which goes on behind it; false: there is none. */
+static bool take_number(const char **text, double *value)
+{
+    const char *c = *text;
+    for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++)
+        if (strncmp(c, numbers[k].name, strlen(numbers[k].name)) == 0) {
+            *value = numbers[k].value;
+            *text = c + strlen(numbers[k].name);
+            return true;
+        }
+    if (!is_digit(*c))
+        return false;
+    double number = 0.0, unit = 1.0; // short decimals, no locale
+    for (; is_digit(*c); c++)
+        number = 10.0 * number + (*c - '0');
+    if (*c == '.')
+        for (c++; is_digit(*c); c++)
+            number = 10.0 * number + (*c - '0'), unit *= 10.0;
+    *value = number / unit;
+    *text = c;
+    return true;
+}
+
 static void print_part(emitter *e, const char *text, size_t length, uint32_t i)
 {
     for (const char *const stop = text + length; text < stop;) {
         const char *end = text;
-        if (is_digit(*text)) {
+        double number;
+        if (i != NONE && is_digit(*text) && take_number(&end, &number)) {
+            print_number(e, number);
+        } else if (is_digit(*text)) { // of a helper: whole numbers are of type int
             while (is_digit(*end) || *end == '.' || *end == 'e' || (*end == '-' && end[-1] == 'e'))
                 end++;
-            print(e, "%.*s%s", (int)(end - text), text, e->single ? "f" : "");
+            const bool whole = !memchr(text, '.', (size_t)(end - text));
+            print(e, "%.*s%s", (int)(end - text), text, e->single && !whole ? "f" : "");
         } else if (in_word(*text)) {
             while (in_word(*end))
                 end++;
@@ -216,7 +284,7 @@ typedef struct derivative {
     const char *rest;
 } derivative;
 
-#define CHOICE " ? 1.0 : 0.0"
+#define CHOICE " ? 1 : 0"
 
 /* Only products and quotients outside of parentheses. */
 static bool is_product(const char *text)
@@ -227,29 +295,6 @@ static bool is_product(const char *text)
         if (depth == 0 && strchr("+-?<>=:", *text))
             return false;
     }
-    return true;
-}
-
-/* The number at *text, which goes on behind it; false: there is none. */
-static bool take_number(const char **text, double *value)
-{
-    const char *c = *text;
-    for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++)
-        if (strncmp(c, numbers[k].name, strlen(numbers[k].name)) == 0) {
-            *value = numbers[k].value;
-            *text = c + strlen(numbers[k].name);
-            return true;
-        }
-    if (!is_digit(*c))
-        return false;
-    double number = 0.0, unit = 1.0; // short decimals, no locale
-    for (; is_digit(*c); c++)
-        number = 10.0 * number + (*c - '0');
-    if (*c == '.')
-        for (c++; is_digit(*c); c++)
-            number = 10.0 * number + (*c - '0'), unit *= 10.0;
-    *value = number / unit;
-    *text = c;
     return true;
 }
 
@@ -335,7 +380,7 @@ static bool is_costly(const derivative *d)
 
 static bool is_list(const bt__instruction *s)
 {
-    return s->op == BT_OP_SUM || s->op == BT_OP_DOT;
+    return bt__is_list(s->op);
 }
 
 /* Whether a gradient flows from step s to operand which. */
@@ -347,14 +392,43 @@ static bool is_active(const emitter *e, const bt__instruction *s, uint32_t which
     return !is_number(e->f, slot);
 }
 
+static void print_operands(emitter *e, const bt__instruction *s)
+{
+    print(e, "(const %s[]){", real_name(e));
+    for (uint32_t k = 0; k < s->b; k++) {
+        print(e, "%s", k == 0 ? "" : k % 8 == 0 ? ",\n        " : ", ");
+        print_slot(e, e->f->list[s->a + k]);
+    }
+    print(e, "}, %u", s->b);
+}
+
+/* Of an extreme: one by the number of operands that it is. */
+static void print_share(emitter *e, uint32_t i)
+{
+    const bt__instruction *s = &e->f->steps[i];
+    const bool extreme = s->op == BT_OP_MAX_OF || s->op == BT_OP_MIN_OF;
+    if (!extreme || e->has_partial[2 * i])
+        return;
+    e->has_partial[2 * i] = true;
+    print(e, "    const %s p%ua = ", real_name(e), i);
+    print_word(e, "bt__share", strlen("bt__share"), NONE);
+    print(e, "(");
+    print_operands(e, s);
+    print(e, ", v%u);\n", i);
+}
+
 /* Give a name to the derivative if it is costly, or to the reciprocal that it is a multiple of. */
 static void print_partial(emitter *e, uint32_t i, uint32_t which)
 {
+    if (is_list(&e->f->steps[i])) {
+        print_share(e, i);
+        return;
+    }
     const derivative d = derivative_of(e, i, which);
     if (d.reciprocal && !e->has_partial[2 * i]) {
         e->has_partial[2 * i] = true;
         print(e, "    const %s r%u = ", real_name(e), i);
-        print_formula(e, "1.0 / b", i);
+        print_formula(e, "1 / b", i);
         print(e, ";\n");
         return;
     }
@@ -421,9 +495,32 @@ static void find_partners(emitter *e, unary_step *unary)
 
 /* ---- Values ---- */
 
+/* A call of the helper that is named as the operation. */
+static void print_list_call(emitter *e, const bt__instruction *s)
+{
+    char helper[32];
+    const int length = snprintf(helper, sizeof helper, "bt__%s", bt_op_info_of(s->op)->name);
+    print_word(e, helper, (size_t)length, NONE);
+    print(e, "(");
+    print_operands(e, s);
+    print(e, ")");
+}
+
 static void print_list_value(emitter *e, const bt__instruction *s)
 {
     const uint32_t *x = e->f->list + s->a;
+    if (s->op == BT_OP_SELECT) {
+        print_slot(e, x[0]);
+        print_formula(e, " > 0 ? ", 0);
+        print_slot(e, x[1]);
+        print(e, " : ");
+        print_slot(e, x[2]);
+        return;
+    }
+    if (s->op != BT_OP_SUM && s->op != BT_OP_DOT) {
+        print_list_call(e, s);
+        return;
+    }
     for (uint32_t k = 0; k < s->b; k++) {
         print(e, "%s", k == 0 ? "" : k % 8 == 0 ? " +\n        " : " + ");
         print_slot(e, x[k]);
@@ -496,11 +593,11 @@ static void pass_on(emitter *e, uint32_t i)
     const uint32_t root = e->root[slot];
     if (is_list(s)) {
         const uint32_t *x = f->list + s->a;
-        for (uint32_t k = 0; k < s->b * (s->op == BT_OP_DOT ? 2 : 1); k++) {
-            const uint32_t other = s->op == BT_OP_SUM ? NONE : x[k < s->b ? k + s->b : k - s->b];
+        for (uint32_t k = s->op == BT_OP_SELECT; k < bt__list_entries(s->op, s->b); k++) {
+            const uint32_t other = s->op == BT_OP_DOT ? x[k < s->b ? k + s->b : k - s->b] : x[k];
             if (is_number(f, x[k]))
                 continue;
-            if (other == NONE)
+            if (s->op == BT_OP_SUM)
                 add_term(e, x[k], factor, root, NONE, 0);
             else if (is_number(f, other))
                 add_term(e, x[k], factor * f->constants[other - f->n], root, NONE, 0);
@@ -550,9 +647,48 @@ static void print_adjoint_name(emitter *e, uint32_t slot)
         print(e, "_%zu", e->output);
 }
 
+/* A term of a step on a list that is neither sum nor dot, without its sign. */
+static void print_list_term(emitter *e, const term *t)
+{
+    const bt__instruction *s = &e->f->steps[t->step];
+    const uint32_t *x = e->f->list + s->a, y = (uint32_t)e->f->base + t->step;
+    const bool extreme = s->op == BT_OP_MAX_OF || s->op == BT_OP_MIN_OF;
+    const bool select = s->op == BT_OP_SELECT, number = fabs(t->coefficient) != 1.0;
+    if (select || extreme) {
+        print(e, "(");
+        print_slot(e, x[select ? 0 : t->which]);
+        print_formula(e, select ? " > 0 ? " : " == y ? ", t->step);
+        print_formula(e, select && t->which == 2 ? "0 : " : "", t->step);
+    }
+    if (number || t->adjoint == NONE)
+        print_number(e, fabs(t->coefficient));
+    if (t->adjoint != NONE) {
+        print(e, "%s", number ? " * " : "");
+        print_adjoint_name(e, t->adjoint);
+    }
+    if (extreme) {
+        print(e, " * p%ua", t->step);
+    } else if (!select) {
+        const char *const helper = s->op == BT_OP_NORM ? "bt__norm_da" : "bt__log_sum_exp_da";
+        print(e, " * ");
+        print_word(e, helper, strlen(helper), NONE);
+        print(e, "(");
+        print_slot(e, x[t->which]);
+        print(e, ", ");
+        print_slot(e, y);
+        print(e, ")");
+    }
+    if (select || extreme)
+        print_formula(e, select && t->which == 2 ? ")" : " : 0)", t->step);
+}
+
 /* A term without its sign. */
 static void print_term(emitter *e, const term *t)
 {
+    if (t->step != NONE && is_list(&e->f->steps[t->step]) && e->f->steps[t->step].op != BT_OP_DOT) {
+        print_list_term(e, t);
+        return;
+    }
     const bool dot = t->step != NONE && e->f->steps[t->step].op == BT_OP_DOT;
     derivative d = {.coefficient = 1.0, .op = t->step == NONE ? '\0' : '*', .rest = ""};
     if (t->step != NONE && !dot)
@@ -607,7 +743,7 @@ static void print_partials(emitter *e, uint32_t slot)
 {
     for (uint32_t i = e->sum[slot]; i != NONE; i = e->terms[i].next) {
         const term *t = &e->terms[i];
-        if (t->coefficient != 0.0 && t->step != NONE && !is_list(&e->f->steps[t->step]))
+        if (t->coefficient != 0.0 && t->step != NONE)
             print_partial(e, t->step, t->which);
     }
 }
@@ -665,6 +801,9 @@ static void print_file(emitter *e, ct_file_writer *file)
 {
     const char *real = real_name(e);
     print_body(e); // to nowhere
+    for (size_t k = HELPERS; k-- > 0;)
+        if (e->used[k])
+            print_formula(e, helpers[k].text, NONE); // finds what it calls
     e->file = file;
     print(e, "/* f: R^%zu -> R^%zu, %zu operations%s. Generated by ctrain's burtorch. */\n",
           e->f->n, e->f->m, e->f->n_steps, e->gradient ? ", with the gradient of each output" : "");

@@ -44,6 +44,36 @@
     }
 BT__UNARY_SECOND(DEFINE_UNARY)
 BT__BINARY_SECOND(DEFINE_BINARY)
+BT__NUMBER_SECOND(DEFINE_BINARY)
+
+/* As bt__list_backward. The tangent of the result is there, so that of the derivative x_i / y of
+ * norm is (t_i - x_i / y * ty) / y, and that of p = exp(x_i - y) is p (t_i - ty). */
+static void list_back(const bt_workspace *w, unsigned op, const uint32_t *x, size_t n, size_t slot)
+{
+    const double *const value = w->value, *const tangent = w->tangent;
+    double *const adjoint = w->adjoint, *const adjoint_tangent = w->adjoint_tangent;
+    const double y = value[slot], ty = tangent[slot];
+    const double g = adjoint[slot], gt = adjoint_tangent[slot];
+    if (op == BT_OP_SELECT) {
+        PASS_ON(x[value[x[0]] > 0.0 ? 1 : 2], 1.0, 0.0);
+        return;
+    }
+    if ((op == BT_OP_NORM && y == 0.0) || (op == BT_OP_LOG_SUM_EXP && y == -(double)INFINITY))
+        return;
+    const double share = 1.0 / bt__list_ties(x, n, value, 1, y); // of the extremes
+    for (size_t i = 0; i < n; i++) {
+        const double a = value[x[i]], ta = tangent[x[i]];
+        if (op == BT_OP_NORM) {
+            const double d = a / y;
+            PASS_ON(x[i], d, (ta - d * ty) / y);
+        } else if (op == BT_OP_LOG_SUM_EXP) {
+            const double d = exp(a - y);
+            PASS_ON(x[i], d, d * (ta - ty));
+        } else if (a == y) {
+            PASS_ON(x[i], share, 0.0);
+        }
+    }
+}
 
 static void sweep_back(const bt_function *f, const bt_workspace *w, size_t top)
 {
@@ -81,18 +111,21 @@ static void sweep_back(const bt_function *f, const bt_workspace *w, size_t top)
         break;                                                                                     \
     }
             BT_UNARY_OPS(UNARY_BACK)
-            BT_BINARY_OPS(BINARY_BACK)
+            BT__BINARY_STEPS(BINARY_BACK)
         case BT__BACK_SUM:
             for (const uint32_t *x = f->list + s.a, *end = x + s.b; x < end; x++) {
                 adjoint[*x] += g;
                 adjoint_tangent[*x] += gt;
             }
             break;
-        default: // dot
+        case BT__BACK_DOT:
             for (const uint32_t *x = f->list + s.a, *end = x + s.b; x < end; x++) {
                 PASS_ON(x[0], value[x[s.b]], tangent[x[s.b]]);
                 PASS_ON(x[s.b], value[x[0]], tangent[x[0]]);
             }
+            break;
+        default:
+            list_back(w, s.op, f->list + s.a, s.b, slot);
         }
     }
 }

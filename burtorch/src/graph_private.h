@@ -125,6 +125,7 @@ struct bt_graph {
     bt__weights weights;
     void (*take_weight)(void *context, uint32_t node); // of BT__WEIGHTS_AT_ONCE
     void *take_weight_context;
+    bool take_input; // of a linear node of one sample, the gradient of x too
     uint64_t seed, step;
     bt_graph *shared; // whose parameters these are
     bool own_buffers; // not the shared graph's: a shard's running statistics are nobody's
@@ -177,6 +178,12 @@ void bt__gemm_f32(const bt__call *call, bool ta, bool tb, size_t m, size_t n, si
 void bt__gemm_f64(const bt__call *call, bool ta, bool tb, size_t m, size_t n, size_t k,
                   const double *a, size_t lda, const double *b, size_t ldb, bool accumulate,
                   double *c, size_t ldc);
+
+/* A linear node with one row of x. */
+static inline bool bt__is_one_sample(const bt__node *linear, const bt__node *weight)
+{
+    return linear->size == weight->shape.dims[0];
+}
 
 /* The loss of a planned graph. */
 static inline bt_tensor bt__loss_of(bt_graph *graph)

@@ -71,6 +71,8 @@ void bt__graph_run_back(bt_graph *graph, double seed, bool add)
         const double start = graph->profile ? ct_time_s() : 0.0;
         zero_gradients(&call, graph, graph->zero[i] & fresh);
         call.overwrite &= fresh;
+        if (weight && graph->take_input && bt__is_one_sample(call.out, call.in[1]))
+            call.wanted &= ~BT__IN(0);
         graph->codes[call.out->op]->backward(&call);
         if (weight && graph->weights == BT__WEIGHTS_AT_ONCE)
             graph->take_weight(graph->take_weight_context, (uint32_t)i);

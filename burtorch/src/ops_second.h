@@ -2,12 +2,11 @@
 /* Second derivatives of the operations of <burtorch/ops.h>, row by row under the same IDs.
  *
  * In the formulas a and b are the operands and y the result. A formula that is the literal 0.0
- * costs nothing. At kinks second derivatives are 0. Captured functions know only two operations on
- * lists: sum, whose second derivatives are 0, and dot, where that by x_i and z_i is 1. */
+ * costs nothing. At kinks second derivatives are 0. Those of lists are in function_second.c. */
 #ifndef BURTORCH_OPS_SECOND_H
 #define BURTORCH_OPS_SECOND_H
 
-#include <burtorch/ops.h>
+#include <burtorch/tape.h>
 
 // clang-format off
 /* X(ID, d2y/da2) */
@@ -39,6 +38,8 @@
     X(SIGMOID,  y * (1.0 - y) * (1.0 - 2.0 * y))                                                   \
     X(SOFTPLUS, bt__sigmoid(a) * bt__sigmoid(-a))                                                  \
     X(RELU,     0.0)                                                                               \
+    X(ELU,      a <= 0.0 ? y + 1.0 : 0.0)                                                          \
+    X(SILU,     bt__silu_second(a, y))                                                             \
     X(GELU,     (2.0 - a * a) * bt__normal_pdf(a))                                                 \
     X(ERF,      -2.0 * a * BT__2_SQRTPI * exp(-(a * a)))
 
@@ -57,12 +58,27 @@
     X(NEG_MEAN2,     0.0,                  0.0,                     0.0)                           \
     X(ADD_SQUARES,   2.0,                  0.0,                     2.0)                           \
     X(MEAN_SQUARES2, 1.0,                  0.0,                     1.0)
+
+/* The same of operations with a plain number, which is b, and of which b takes no gradient. */
+#define BT__NUMBER_SECOND(X)                                                                       \
+    X(LEAKY_RELU,    0.0,                  0.0,                     0.0)                           \
+    X(AT_LEAST,      0.0,                  0.0,                     0.0)                           \
+    X(AT_MOST,       0.0,                  0.0,                     0.0)
 // clang-format on
 
 static inline double bt__asin_second(double a)
 {
     const double w = (1.0 - a) * (1.0 + a);
     return a / (w * sqrt(w));
+}
+static inline double bt__silu_second(double a, double y)
+{
+    const double s = bt__sigmoid(a), rest = bt__sigmoid(-a); // 1 - s
+    return rest * (2.0 * s + y * (rest - s));
+}
+static inline double bt__normal_pdf(double a)
+{
+    return BT__1_SQRT2PI * exp(-0.5 * a * a);
 }
 static inline double bt__pow_daa(double a, double b)
 {

@@ -22,6 +22,7 @@ struct bt_optimizer {
     uint64_t steps;
     bt__optimizer_rule rule;
     bt__optimizer_update_fn *update;
+    bt__update_product_fn *update_product;
     bt__square_sum_fn *square_sum;
     size_t element; // bytes
     slot *slots;    // (n) by parameter
@@ -31,6 +32,7 @@ struct bt_optimizer {
 
 #define DECLARE(precision, simd)                                                                   \
     extern bt__optimizer_update_fn bt__optimizer_update_##precision##_##simd;                      \
+    extern bt__update_product_fn bt__update_product_##precision##_##simd;                          \
     extern bt__square_sum_fn bt__square_sum_##precision##_##simd;
 DECLARE(f32, scalar)
 DECLARE(f64, scalar)
@@ -46,6 +48,7 @@ static void choose_code(bt_optimizer *o, ct_simd simd, bool f32)
 #define CHOOSE(simd)                                                                               \
     do {                                                                                           \
         o->update = f32 ? bt__optimizer_update_f32_##simd : bt__optimizer_update_f64_##simd;       \
+        o->update_product = f32 ? bt__update_product_f32_##simd : bt__update_product_f64_##simd;   \
         o->square_sum = f32 ? bt__square_sum_f32_##simd : bt__square_sum_f64_##simd;               \
     } while (0)
     CHOOSE(scalar);
@@ -199,6 +202,18 @@ void bt__optimizer_update(bt_optimizer *optimizer, size_t parameter, size_t begi
     const size_t skip = begin * optimizer->element;
     optimizer->update(&optimizer->rule, s->value + skip, s->moment[0] ? s->moment[0] + skip : NULL,
                       s->moment[1] ? s->moment[1] + skip : NULL, gradient, end - begin);
+}
+
+bool bt__optimizer_is_plain(const bt_optimizer *optimizer)
+{
+    return optimizer->options.kind == BT_SGD && bt_optimizer_moments(optimizer) == 0;
+}
+
+void bt__optimizer_update_product(bt_optimizer *optimizer, size_t parameter, size_t rows, size_t k,
+                                  const void *dz, const void *x, void *dx, bool add)
+{
+    optimizer->update_product(&optimizer->rule, optimizer->slots[parameter].value, rows, k, dz, x,
+                              dx, add);
 }
 
 double bt__optimizer_square_sum(const bt_optimizer *optimizer, const void *gradient, size_t n)

@@ -15,6 +15,13 @@ void bt__optimizer_begin(bt_optimizer *optimizer, double rate, double gradient_s
 void bt__optimizer_update(bt_optimizer *optimizer, size_t parameter, size_t begin, size_t end,
                           const void *gradient);
 
+/* Whether a step is p -= rate (scale g + decay p), and nothing is remembered. */
+bool bt__optimizer_is_plain(const bt_optimizer *optimizer);
+/* Such a step of a weight (rows, k) whose gradient is dz x^T, one sample's, without making it; and,
+ * where dx is not NULL, dx (k) = W^T dz of the weight before the step [+ dx]. */
+void bt__optimizer_update_product(bt_optimizer *optimizer, size_t parameter, size_t rows, size_t k,
+                                  const void *dz, const void *x, void *dx, bool add);
+
 /* The gradient norm is the root of the sum, parameter by parameter and in each block by block, of
  * the square sums of blocks of this many elements (the last of a parameter may be shorter). */
 enum { BT__NORM_BLOCK = 4096 };
@@ -36,6 +43,8 @@ typedef struct bt__optimizer_rule {
 /* m and v: NULL where the rule has none. */
 typedef void bt__optimizer_update_fn(const bt__optimizer_rule *rule, void *value, void *m, void *v,
                                      const void *gradient, size_t n);
+typedef void bt__update_product_fn(const bt__optimizer_rule *rule, void *value, size_t rows,
+                                   size_t k, const void *dz, const void *x, void *dx, bool add);
 typedef double bt__square_sum_fn(const void *gradient, size_t n);
 
 #endif

@@ -213,11 +213,26 @@ static void take_weight_task(void *context, size_t task, size_t worker)
     take_piece(job->trainer, &job->trainer->pieces[job->first + task], worker);
 }
 
+/* With one sample and plain gradient descent, the weight is read and written once, for the gradient
+ * of x and its own step. */
+static void take_weight_of_one_sample(bt_trainer *t, const bt__call *call, size_t parameter)
+{
+    void *dx = BT__WANTS(call, 0) ? call->in[0]->gradient : NULL;
+    const size_t rows = call->in[1]->shape.dims[0], k = call->in[1]->shape.dims[1];
+    bt__optimizer_update_product(t->optimizer, parameter, rows, k, call->out->gradient,
+                                 call->in[0]->value, dx, !BT__OVERWRITES(call, 0));
+}
+
 /* Called within backward of the only shard. */
 static void take_weight(void *context, uint32_t node)
 {
     bt_trainer *t = context;
     weight_job job = {t, t->first_piece[node]};
+    const bt__call *call = &t->shards[0]->calls[node];
+    if (t->shards[0]->take_input && bt__is_one_sample(call->out, call->in[1])) {
+        take_weight_of_one_sample(t, call, t->pieces[job.first].parameter);
+        return;
+    }
     size_t n = 0;
     while (job.first + n < t->n_pieces && t->pieces[job.first + n].linear == node)
         n++;
@@ -277,6 +292,7 @@ static ct_status create(bt_trainer *t, bt_graph *graph, bt_tensor loss, ct_diag 
     if (bt_graph_parameters(graph) == 0)
         return ct_fail(diag, CT_EINVALID, "the graph has no parameter to train");
     CT_TRY(bt_optimizer_create(&t->optimizer, graph, &t->options.optimizer, diag));
+    graph->take_input = !t->whole && t->options.shards == 1 && bt__optimizer_is_plain(t->optimizer);
     CT_TRY(ct_pool_create(&t->pool, t->options.threads, diag));
     size_t bytes = 0;
     if (cut_pieces(t) != CT_OK ||

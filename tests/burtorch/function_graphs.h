@@ -73,10 +73,33 @@ static inline size_t below(ct_rng *rng, size_t n)
     return (size_t)(ct_rng_uniform(rng) * (double)n) % n;
 }
 
-/* Rough operations, those with kinks, are left out of smooth graphs. */
+/* Rough operations, those with kinks in the value or derivative, are left out of smooth graphs. */
 static inline bool is_rough(bt_op op)
 {
-    return op == BT_OP_ABS || op == BT_OP_RELU || op == BT_OP_MIN || op == BT_OP_MAX;
+    static const bt_op rough[] = {BT_OP_ABS,      BT_OP_RELU,    BT_OP_ELU,   BT_OP_LEAKY_RELU,
+                                  BT_OP_AT_LEAST, BT_OP_AT_MOST, BT_OP_MIN,   BT_OP_MAX,
+                                  BT_OP_MAX_OF,   BT_OP_MIN_OF,  BT_OP_SELECT};
+    for (size_t i = 0; i < sizeof rough / sizeof *rough; i++)
+        if (op == rough[i])
+            return true;
+    return false;
+}
+
+/* op of its kind: of a and b, of a and the number c, or of a list (select: of its first three). */
+static inline bt_var apply_any(bt_op op, const bt_var *list, size_t length, double c)
+{
+    switch (bt_op_info_of(op)->arity) {
+    case BT_ARITY_NUMBER:
+        return bt_apply_number(op, list[0], c);
+    case BT_ARITY_LIST:
+        if (op == BT_OP_DOT)
+            return bt_dot(list, list + length, length);
+        if (op == BT_OP_DOT_BIAS)
+            return bt_dot_bias(list[2 * length - 1], list, list + length - 1, length);
+        return bt_apply_list(op, list, op == BT_OP_SELECT ? 3 : length);
+    default:
+        return bt_apply(op, list[0], list[1]);
+    }
 }
 
 /* A random operation on variables of pool, without regard to its domain. */
@@ -88,34 +111,13 @@ static inline bt_var random_operation(ct_rng *rng, const bt_var *pool, size_t n,
     const size_t length = 1 + below(rng, GRAPH_LIST);
     const double numbers[] = {0.0, -0.0, 1.0, -1.0, 2.0, 0.25, -8.0, 0.3, 3.7};
     const double c = numbers[below(rng, 9)];
-    switch (below(rng, 12)) {
-    case 0:
-        return bt_add_const(list[0], c);
-    case 1:
-        return bt_mul_const(list[0], c);
-    case 2:
-        return bt_const_sub(c, list[0]);
-    case 3:
-        return bt_div_const(list[0], c);
-    case 4:
-        return bt_const_div(c, list[0]);
-    case 5:
-        return bt_pow_const(list[0], c);
-    case 6:
-        return bt_dot(list, list + length, length);
-    case 7:
-        return bt_dot_bias(list[2 * GRAPH_LIST - 1], list, list + length - 1, length);
-    default:
-        break;
-    }
+    // Half of them of a plain number or a list, of which there are fewer.
+    const size_t first = below(rng, 2) ? BT_OP_SUM : BT_OP_NEG;
+    const size_t last = first == BT_OP_SUM || below(rng, 2) ? BT_OP_COUNT : BT_OP_ADD;
     for (;;) {
-        const bt_op op = (bt_op)below(rng, BT_OP_COUNT);
-        const bt_arity arity = bt_op_info_of(op)->arity;
-        if (arity == BT_ARITY_NONE || (smooth && is_rough(op)) || op == BT_OP_POW_CONST ||
-            op == BT_OP_DOT || op == BT_OP_DOT_BIAS)
-            continue;
-        return arity == BT_ARITY_LIST ? bt_apply_list(op, list, length)
-                                      : bt_apply(op, list[0], list[1]);
+        const bt_op op = (bt_op)(first + below(rng, last - first));
+        if (!smooth || !is_rough(op))
+            return apply_any(op, list, length, c);
     }
 }
 

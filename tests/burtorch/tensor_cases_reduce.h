@@ -136,7 +136,7 @@ static void reference_sum_view(double *out, const double *const *in, const bt_sh
         ROWS(name##_middle, "f4x3x5", BAD_MIDDLE, NULL),                                           \
         ROWS(name##_last, "f4x3x5", BAD_FIRST, "f256x256"),                                        \
         ROWS(name##_last, "f2x170", NULL, NULL), ROWS(name##_middle, "f2x3x33", NULL, NULL),       \
-        ROWS(name##_first, "f3x530", NULL, NULL), ROWS(name##_all, "f4x3x5", "u3<5", "f65536"),
+        ROWS(name##_first, "f2x515", NULL, NULL), ROWS(name##_all, "f4x3x5", "u3<5", "f65536"),
 
 static const tensor_case reduce_cases[] = {
     REDUCE_NAMES(REDUCE_ROWS) ROWS(argmax, "f4x3x5", BAD_FIRST, "f256x256"),

@@ -167,6 +167,16 @@ static void test_counts(void **state)
     assert_int_equal(operations_of(&g, bt_mul_const(a, 0)), 1);
     assert_int_equal(operations_of(&g, bt_const_sub(0, a)), 1);
     assert_int_equal(operations_of(&g, bt_sub(bt_mean(list, 4), bt_mean(list, 4))), 3);
+    assert_int_equal(operations_of(&g, bt_sub(bt_norm(list, 4), bt_norm(list, 4))), 2);
+    assert_int_equal(operations_of(&g, bt_sub(bt_norm(list, 4), bt_norm(other, 4))), 3);
+    assert_int_equal(operations_of(&g, bt_sub(bt_norm(list, 4), bt_max_of(list, 4))), 3);
+    assert_int_equal(operations_of(&g, bt_sub(bt_at_least(a, 1), bt_at_most(a, 1))), 3);
+    assert_int_equal(operations_of(&g, bt_select(a, b, a)), 1);
+    assert_int_equal(operations_of(&g, bt_select(one, bt_sqr(b), a)), 1);
+    const bt_var ones[2] = {one, bt_neg(one)};
+    assert_int_equal(operations_of(&g, bt_add(a, bt_log_sum_exp(ones, 2))), 1);
+    assert_int_equal(operations_of(&g, bt_add(a, bt_variance(ones, 2))), 1);
+    assert_int_equal(operations_of(&g, bt_add(a, bt_leaky_relu(ones[1], 0.5))), 1);
     bt_tape_destroy(g.tape);
 }
 
@@ -200,7 +210,28 @@ static void test_special_values(void **state)
                           bt_div_const(a, 0x1p-1060),
                           bt_neg(bt_neg(a)),
                           bt_relu(a),
-                          bt_sub(a, a)};
+                          bt_sub(a, a),
+                          bt_elu(a),
+                          bt_silu(a),
+                          bt_leaky_relu(a, 0.1),
+                          bt_leaky_relu(a, -0.0),
+                          bt_at_least(a, 0),
+                          bt_at_most(a, -0.0),
+                          bt_at_least(a, (double)NAN),
+                          bt_exp_shifted(a, 1),
+                          bt_const_div(-1, a),
+                          bt_variance(pair, 2),
+                          bt_variance(pair, 1),
+                          bt_variance_biased(pair, 1),
+                          bt_norm(pair, 2),
+                          bt_norm(pair, 1),
+                          bt_log_sum_exp(pair, 2),
+                          bt_log_sum_exp(pair, 1),
+                          bt_max_of(pair, 2),
+                          bt_min_of(pair, 2),
+                          bt_min_of(pair, 1),
+                          bt_select(a, a, b),
+                          bt_select(b, bt_neg(a), a)};
     enum { M = sizeof all / sizeof *all };
     bt_function *f;
     ct_assert_ok(bt_function_capture(&f, g.x, 2, all, M, NULL), NULL);
@@ -212,6 +243,65 @@ static void test_special_values(void **state)
         ct_assert_ok(bt_function_evaluate(f, w, point, y), NULL);
         for (int k = 0; k < M; k++)
             assert_same(y[k], bt_value(all[k]));
+        bt__function_batch(&bt__block_scalar, f, w, 0, 1, point, y, NULL);
+        for (int k = 0; k < M; k++)
+            assert_same(y[k], bt_value(all[k]));
+    }
+    bt_workspace_destroy(w);
+    bt_function_destroy(f);
+    bt_tape_destroy(g.tape);
+}
+
+/* Gradients at ties, bounds and the zero vector are those of the tape, and where select is used to
+ * keep out of an infinite derivative. */
+static void test_special_gradients(void **state)
+{
+    (void)state;
+    const double specials[] = {0, -0.0, 1, -1, 2, 1e300, -1e-300, INFINITY, -INFINITY};
+    graph g = new_graph(2, (double[]){1, 2});
+    const bt_var a = g.x[0], b = g.x[1], list[4] = {a, b, a, bt_constant(g.tape, 1)};
+    const bt_var all[] = {bt_max_of(list, 4),
+                          bt_min_of(list, 4),
+                          bt_max(a, b),
+                          bt_norm(list, 3),
+                          bt_norm(list, 1),
+                          bt_log_sum_exp(list, 2),
+                          bt_log_sum_exp(list, 4),
+                          bt_variance(list, 4),
+                          bt_variance_biased(list, 1),
+                          bt_select(a, b, a),
+                          bt_sqrt(bt_select(a, a, bt_constant(g.tape, 0))),
+                          bt_sqrt(bt_select(b, a, b)),
+                          bt_at_least(a, 1),
+                          bt_at_most(a, 1),
+                          bt_clamp(a, -1, 1),
+                          bt_leaky_relu(a, 0.25),
+                          bt_elu(a),
+                          bt_silu(a)};
+    enum { M = sizeof all / sizeof *all };
+    bt_function *f;
+    ct_assert_ok(bt_function_capture(&f, g.x, 2, all, M, NULL), NULL);
+    bt_workspace *w = workspace(f);
+    for (int i = 0; i < 81; i++) {
+        const double point[2] = {specials[i / 9], specials[i % 9]};
+        move_tape(&g, point);
+        for (size_t k = 0; k < M; k++) {
+            double y, d[2], hv[2], batch[2];
+            const bool variance = all[k].index == all[7].index || all[k].index == all[8].index;
+            if (variance && (isinf(point[0]) || isinf(point[1])))
+                continue; // NaN, of which the tape has fewer
+            ct_assert_ok(bt_backward(all[k]), NULL);
+            ct_assert_ok(bt_function_gradient(f, w, k, point, &y, d), NULL);
+            const double da = bt_gradient(a), db = bt_gradient(b);
+            const double size = isfinite(da) && isfinite(db) ? fmax(fabs(da), fabs(db)) : 0;
+            ct_assert_near(d[0], da, 1e-15, 1e-15 * size);
+            ct_assert_near(d[1], db, 1e-15, 1e-15 * size);
+            ct_assert_ok(bt_function_hvp(f, w, k, point, (double[]){0, 0}, &y, batch, hv), NULL);
+            ct_assert_array_near(batch, d, 2, 1e-15, 1e-15 * size);
+            bt__function_batch(&bt__block_scalar, f, w, k, 1, point, &y, batch);
+            assert_same(batch[0], d[0]);
+            assert_same(batch[1], d[1]);
+        }
     }
     bt_workspace_destroy(w);
     bt_function_destroy(f);
@@ -346,10 +436,9 @@ static void test_batch_of_each_operation(void **state)
     enum { COUNT = 37 };
     for (unsigned op = BT_OP_CONSTANT + 1; op < BT_OP_COUNT; op++) {
         const bt_op_info *info = bt_op_info_of((bt_op)op);
-        if (info->arity != BT_ARITY_ONE && info->arity != BT_ARITY_TWO)
-            continue;
         graph g = new_graph(2, (double[]){1, 1});
-        g.y[g.m++] = bt_apply((bt_op)op, g.x[0], g.x[1]);
+        const bt_var list[] = {g.x[0], g.x[1], bt_sin(g.x[0]), bt_constant(g.tape, 0.5)};
+        g.y[g.m++] = apply_any((bt_op)op, list, 2, 0.75);
         bt_function *f = capture(&g);
         bt_workspace *w = workspace(f);
         double x[2 * COUNT], y[COUNT], y2[COUNT], d[2 * COUNT];
@@ -357,6 +446,8 @@ static void test_batch_of_each_operation(void **state)
         ct_rng_init(&rng, op, CT_RNG_USER, 1, 0);
         for (int i = 0; i < 2 * COUNT; i++)
             x[i] = info->low[i % 2] + (info->high[i % 2] - info->low[i % 2]) * ct_rng_uniform(&rng);
+        for (int i = 0; info->arity == BT_ARITY_LIST && i < 2 * COUNT; i++)
+            x[i] = 2 * ct_rng_uniform(&rng) - 1;
         ct_assert_ok(bt_function_gradient_batch(f, w, 0, COUNT, x, y, d), NULL);
         ct_assert_ok(bt_function_evaluate_batch(f, w, COUNT, x, y2), NULL);
         for (int p = 0; p < COUNT; p++) {
@@ -552,6 +643,7 @@ int main(void)
         cmocka_unit_test(test_tall_jacobian),
         cmocka_unit_test(test_counts),
         cmocka_unit_test(test_special_values),
+        cmocka_unit_test(test_special_gradients),
         cmocka_unit_test(test_leaves_become_constants),
         cmocka_unit_test(test_no_flow_no_nan),
         cmocka_unit_test(test_batches),

@@ -133,19 +133,13 @@ static bt_function *every_operation(bt_tape *tape, double *point, ct_rng *rng)
         const bt_var ca = bt_constant(tape, point[n]), cb = bt_constant(tape, point[n + 1]);
         const bt_var list[4] = {a, b, cb, bt_sin(a)};
         n += 2;
-        if (op == BT_OP_DOT || op == BT_OP_DOT_BIAS) {
-            y[m++] =
-                op == BT_OP_DOT ? bt_dot(list, list + 1, 3) : bt_dot_bias(a, list, list + 2, 2);
-        } else if (info->arity == BT_ARITY_LIST) {
-            y[m++] = bt_apply_list((bt_op)op, list, 4);
-        } else {
-            y[m++] = bt_apply((bt_op)op, a, b);
-            y[m] = bt_sqr(y[m - 1]);
-            m++;
-            if (info->arity == BT_ARITY_TWO && op != BT_OP_POW_CONST) {
-                y[m++] = bt_sqr(bt_apply((bt_op)op, a, cb));
-                y[m++] = bt_sqr(bt_apply((bt_op)op, ca, b));
-            }
+        const bool dot = op == BT_OP_DOT || op == BT_OP_DOT_BIAS;
+        y[m++] = apply_any((bt_op)op, list, dot ? 2 : 4, point[n - 1]);
+        y[m] = bt_sqr(y[m - 1]);
+        m++;
+        if (info->arity == BT_ARITY_TWO) {
+            y[m++] = bt_sqr(bt_apply((bt_op)op, a, cb));
+            y[m++] = bt_sqr(bt_apply((bt_op)op, ca, b));
         }
     }
     bt_function *f;
@@ -186,7 +180,7 @@ static void test_special_points(void **state)
     if (!have_compiler())
         skip();
     graph g = new_graph(2, (double[]){1, 1});
-    const bt_var a = g.x[0], b = g.x[1];
+    const bt_var a = g.x[0], b = g.x[1], list[4] = {a, b, a, bt_constant(g.tape, 1)};
     const bt_var y[] = {bt_abs(a),
                         bt_relu(a),
                         bt_min(a, b),
@@ -204,9 +198,26 @@ static void test_special_points(void **state)
                         bt_mul(bt_div(a, b), a),
                         bt_const_div(3, b),
                         bt_const_div(1e9, b),
+                        bt_elu(a),
+                        bt_silu(a),
+                        bt_leaky_relu(a, 0.25),
+                        bt_at_least(a, 1),
+                        bt_sqr(bt_at_most(a, 2)),
+                        bt_norm(list, 1),
+                        bt_norm(list, 4),
+                        bt_log_sum_exp(list, 4),
+                        bt_log_sum_exp(list, 1),
+                        bt_max_of(list, 4),
+                        bt_min_of(list, 4),
+                        bt_sqr(bt_max_of(list, 3)),
+                        bt_mul_const(bt_max_of(list, 3), -3),
+                        bt_select(a, b, a),
+                        bt_mul(bt_select(b, a, bt_sqr(b)), b),
+                        bt_neg(bt_select(b, a, list[3])),
+                        bt_variance(list, 4),
                         bt_mul_const(a, 0)};
     enum { M = sizeof y / sizeof *y };
-    const double points[][2] = {{0, 1}, {1, 1}, {-2, 3}, {2, -3}, {1e-200, 2}, {1e100, 3}};
+    const double points[][2] = {{0, 1}, {1, 1}, {-2, 3}, {2, -3}, {1e-200, 2}, {1e100, 3}, {2, 2}};
     bt_function *f;
     ct_assert_ok(bt_function_capture(&f, g.x, 2, y, M, NULL), NULL);
     bt_workspace *w = workspace(f);

@@ -153,7 +153,7 @@ static double relative_error(const double *got, const double *expected, size_t n
         off += (got[i] - expected[i]) * (got[i] - expected[i]);
         size += expected[i] * expected[i];
     }
-    return sqrt(off) / (sqrt(size) + 1e-3);
+    return sqrt(off) / (sqrt(size) + 1e-2);
 }
 
 static void test_loss_and_gradients(void **state)

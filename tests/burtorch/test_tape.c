@@ -1,19 +1,12 @@
 // SPDX-License-Identifier: MIT
 /* The tape itself: known gradients, lists, repeated sweeps, several roots, rewinding, long chains,
  * and every way to misuse it. */
-#include "ct_test.h"
+#include "tape_precision.h"
 
-#include <burtorch/tape.h>
-#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static bt_tape *new_tape(void)
-{
-    bt_tape *tape;
-    ct_assert_ok(bt_tape_create(&tape), NULL);
-    return tape;
-}
 
 static void test_tiny_graph(void **state)
 {
@@ -21,11 +14,11 @@ static void test_tiny_graph(void **state)
     bt_tape *t = new_tape();
     const bt_var a = bt_variable(t, -41), b = bt_variable(t, 2);
     const bt_var c = bt_add(a, b), d = bt_add(bt_mul(a, b), bt_cub(b));
-    const bt_var g = bt_mul_const(bt_sqr(bt_sub(c, d)), 0.5);
+    const bt_var g = bt_mul_const(bt_sqr(bt_sub(c, d)), (real)0.5);
     ct_assert_ok(bt_backward(g), NULL);
-    ct_assert_near(bt_value(g), 612.5, 0, 0);
-    ct_assert_near(bt_gradient(a), -35, 0, 0);
-    ct_assert_near(bt_gradient(b), 1050, 0, 0);
+    assert_real_near(bt_value(g), 612.5, 0, 0);
+    assert_real_near(bt_gradient(a), -35, 0, 0);
+    assert_real_near(bt_gradient(b), 1050, 0, 0);
     bt_tape_destroy(t);
 }
 
@@ -41,12 +34,12 @@ static void test_small_graph(void **state)
     d = bt_add(d, bt_add(bt_mul_const(d, 2), bt_relu(bt_add(b, a))));
     d = bt_add(d, bt_add(bt_mul_const(d, 3), bt_relu(bt_sub(b, a))));
     const bt_var f = bt_sqr(bt_sub(c, d));
-    const bt_var g = bt_add(bt_mul_const(f, 0.5), bt_const_div(10, f));
+    const bt_var g = bt_add(bt_mul_const(f, (real)0.5), bt_const_div(10, f));
     for (int i = 0; i < 16; i++) {
         ct_assert_ok(bt_backward(g), NULL);
-        ct_assert_near(bt_value(g), 24.70408163265306, 1e-15, 0);
-        ct_assert_near(bt_gradient(a), 138.83381924198252, 1e-15, 0);
-        ct_assert_near(bt_gradient(b), 645.5772594752186, 1e-15, 0);
+        assert_real_near(bt_value(g), 24.70408163265306, 4e-15, 0);
+        assert_real_near(bt_gradient(a), 138.83381924198252, 4e-15, 0);
+        assert_real_near(bt_gradient(b), 645.5772594752186, 4e-15, 0);
     }
     bt_tape_destroy(t);
 }
@@ -60,7 +53,7 @@ static void test_repeated_sweeps(void **state)
     const bt_var root = bt_sqr(bt_add(y, y));
     for (int i = 0; i < 20; i++) {
         ct_assert_ok(bt_backward(root), NULL);
-        ct_assert_near(bt_gradient(x), 128, 0, 0);
+        assert_real_near(bt_gradient(x), 128, 0, 0);
     }
     bt_tape_destroy(t);
 }
@@ -74,11 +67,11 @@ static void test_two_roots(void **state)
     const bt_var first = bt_mul_const(shared, 3), second = bt_mul_const(shared, 5);
     for (int i = 0; i < 4; i++) {
         ct_assert_ok(bt_backward(first), NULL);
-        ct_assert_near(bt_gradient(x), 12, 0, 0);
-        ct_assert_near(bt_gradient(second), 0, 0, 0);
+        assert_real_near(bt_gradient(x), 12, 0, 0);
+        assert_real_near(bt_gradient(second), 0, 0, 0);
         ct_assert_ok(bt_backward(second), NULL);
-        ct_assert_near(bt_gradient(x), 20, 0, 0);
-        ct_assert_near(bt_gradient(first), 0, 0, 0);
+        assert_real_near(bt_gradient(x), 20, 0, 0);
+        assert_real_near(bt_gradient(first), 0, 0, 0);
     }
     bt_tape_destroy(t);
 }
@@ -89,19 +82,19 @@ static void test_gradients_while_recording(void **state)
     (void)state;
     bt_tape *t = new_tape();
     const bt_var x = bt_variable(t, 2), y = bt_sqr(x);
-    ct_assert_near(bt_gradient(x), 0, 0, 0);
+    assert_real_near(bt_gradient(x), 0, 0, 0);
     ct_assert_ok(bt_backward(y), NULL);
     bt_var z = y;
     for (int i = 0; i < 1000; i++) {
         z = bt_add(z, x);
-        ct_assert_near(bt_gradient(z), 0, 0, 0);
+        assert_real_near(bt_gradient(z), 0, 0, 0);
     }
-    ct_assert_near(bt_gradient(x), 4, 0, 0);
-    ct_assert_near(bt_gradient(y), 1, 0, 0);
+    assert_real_near(bt_gradient(x), 4, 0, 0);
+    assert_real_near(bt_gradient(y), 1, 0, 0);
     ct_assert_ok(bt_backward(z), NULL);
-    ct_assert_near(bt_gradient(x), 1004, 0, 0);
+    assert_real_near(bt_gradient(x), 1004, 0, 0);
     bt_tape_reset(t);
-    ct_assert_near(bt_gradient(bt_variable(t, 1)), 0, 0, 0);
+    assert_real_near(bt_gradient(bt_variable(t, 1)), 0, 0, 0);
     bt_tape_destroy(t);
 }
 
@@ -115,11 +108,11 @@ static void test_shared_operand_near_and_far(void **state)
     const bt_var sum = bt_sum(list, 3), square = bt_mul(sum, sum), far = bt_mul(y, square);
     const bt_var root = bt_sub(far, y);
     ct_assert_ok(bt_backward(root), NULL);
-    ct_assert_near(bt_gradient(far), 1, 0, 0);
-    ct_assert_near(bt_gradient(square), 9, 0, 0);
-    ct_assert_near(bt_gradient(sum), 2 * 9 * 21, 0, 0);
-    ct_assert_near(bt_gradient(y), 441 - 1 + 2 * 378, 0, 0);
-    ct_assert_near(bt_gradient(x), 6 * 1196 + 378, 0, 0);
+    assert_real_near(bt_gradient(far), 1, 0, 0);
+    assert_real_near(bt_gradient(square), 9, 0, 0);
+    assert_real_near(bt_gradient(sum), 2 * 9 * 21, 0, 0);
+    assert_real_near(bt_gradient(y), 441 - 1 + 2 * 378, 0, 0);
+    assert_real_near(bt_gradient(x), 6 * 1196 + 378, 0, 0);
     bt_tape_destroy(t);
 }
 
@@ -129,11 +122,11 @@ static void test_doubling_chain(void **state)
     bt_tape *t = new_tape();
     const bt_var x = bt_variable(t, 1);
     bt_var c = x;
-    for (int depth = 0; depth < 1000; depth++)
+    for (int depth = 0; depth < 100; depth++)
         c = bt_add(c, c);
     for (int i = 0; i < 10; i++)
         ct_assert_ok(bt_backward(c), NULL);
-    ct_assert_near(bt_gradient(x), ldexp(1, 1000), 0, 0);
+    assert_real_near(bt_gradient(x), ldexp(1, 100), 0, 0);
     bt_tape_destroy(t);
 }
 
@@ -142,14 +135,14 @@ static void test_long_chain(void **state)
     (void)state;
     enum { NODES = 2000000 };
     bt_tape *t = new_tape();
-    const bt_var x = bt_variable(t, 0.5);
+    const bt_var x = bt_variable(t, (real)0.5);
     bt_var y = x;
     for (int i = 1; i < NODES; i++)
         y = bt_add(y, x);
     ct_assert_ok(bt_backward(y), NULL);
-    ct_assert_near(bt_value(y), 0.5 * NODES, 0, 0);
-    ct_assert_near(bt_gradient(x), NODES, 0, 0);
-    assert_true(bt_tape_bytes(t) <= 40u * 2 * NODES);
+    assert_real_near(bt_value(y), 0.5 * NODES, 0, 0);
+    assert_real_near(bt_gradient(x), NODES, 0, 0);
+    assert_true(bt_tape_bytes(t) <= 4 * sizeof(real) * 2 * NODES + 2048);
     bt_tape_destroy(t);
 }
 
@@ -164,7 +157,7 @@ static void test_many_handles(void **state)
     for (int i = 0; i < 1000; i++)
         sum = bt_add(sum, copies[i]);
     ct_assert_ok(bt_backward(sum), NULL);
-    ct_assert_near(bt_gradient(x), 1001, 0, 0);
+    assert_real_near(bt_gradient(x), 1001, 0, 0);
     bt_tape_destroy(t);
 }
 
@@ -208,15 +201,16 @@ static void test_lists(void **state)
             bt_var x[33];
             for (size_t i = 0; i < n; i++) {
                 v[i] = n % 5 == 4 && i == 2 ? 0 : 0.3 + 0.1 * (double)i - 0.02 * (double)(i * i);
-                x[i] = bt_variable(t, v[i]);
+                x[i] = bt_variable(t, (real)v[i]);
+                v[i] = (double)bt_value(x[i]);
             }
             const bt_var y = fn[which](x, n);
             ct_assert_ok(bt_backward(y), NULL);
-            ct_assert_near(bt_value(y), slow_list(which, v, n), 1e-12, 1e-13);
+            assert_real_near(bt_value(y), slow_list(which, v, n), 1e-14, 1e-14);
             for (size_t i = 0; i < n; i++)
-                ct_assert_near(bt_gradient(x[i]), slow_gradient(which, v, n, i), 1e-12, 1e-15);
+                assert_real_near(bt_gradient(x[i]), slow_gradient(which, v, n, i), 1e-14, 1e-15);
             bt_tape_forward(t);
-            ct_assert_near(bt_value(y), slow_list(which, v, n), 1e-12, 1e-13);
+            assert_real_near(bt_value(y), slow_list(which, v, n), 1e-14, 1e-14);
         }
     }
     bt_tape_destroy(t);
@@ -229,22 +223,303 @@ static void test_dot(void **state)
     bt_var x[5], z[5];
     const bt_var c = bt_variable(t, 7);
     for (int i = 0; i < 5; i++) {
-        x[i] = bt_variable(t, i + 1);
-        z[i] = bt_variable(t, 10 - i);
+        x[i] = bt_variable(t, (real)(i + 1));
+        z[i] = bt_variable(t, (real)(10 - i));
     }
     const bt_var dot = bt_dot(x, z, 5), biased = bt_dot_bias(c, x, z, 5), self = bt_dot(x, x, 5);
-    ct_assert_near(bt_value(dot), 10 + 18 + 24 + 28 + 30, 0, 0);
-    ct_assert_near(bt_value(biased), 117, 0, 0);
+    assert_real_near(bt_value(dot), 10 + 18 + 24 + 28 + 30, 0, 0);
+    assert_real_near(bt_value(biased), 117, 0, 0);
     ct_assert_ok(bt_backward(biased), NULL);
-    ct_assert_near(bt_gradient(c), 1, 0, 0);
+    assert_real_near(bt_gradient(c), 1, 0, 0);
     for (int i = 0; i < 5; i++) {
-        ct_assert_near(bt_gradient(x[i]), 10 - i, 0, 0);
-        ct_assert_near(bt_gradient(z[i]), i + 1, 0, 0);
+        assert_real_near(bt_gradient(x[i]), 10 - i, 0, 0);
+        assert_real_near(bt_gradient(z[i]), i + 1, 0, 0);
     }
     ct_assert_ok(bt_backward(self), NULL);
-    ct_assert_near(bt_gradient(x[4]), 10, 0, 0);
-    ct_assert_near(bt_gradient(c), 0, 0, 0);
-    ct_assert_near(bt_value(bt_dot_bias(c, NULL, NULL, 0)), 7, 0, 0);
+    assert_real_near(bt_gradient(x[4]), 10, 0, 0);
+    assert_real_near(bt_gradient(c), 0, 0, 0);
+    assert_real_near(bt_value(bt_dot_bias(c, NULL, NULL, 0)), 7, 0, 0);
+    bt_tape_destroy(t);
+}
+
+static void test_negative_mean_and_relu(void **state)
+{
+    (void)state;
+    bt_tape *t = new_tape();
+    bt_var x[7];
+    for (int i = 0; i < 7; i++)
+        x[i] = bt_variable(t, (real)(i - 3));
+    ct_assert_ok(bt_backward(bt_neg_mean(x, 7)), NULL);
+    for (int i = 0; i < 7; i++)
+        assert_real_near(bt_gradient(x[i]), -1.0 / 7, 1e-15, 0);
+    ct_assert_ok(bt_backward(bt_relu(x[6])), NULL);
+    assert_real_near(bt_gradient(x[6]), 1, 0, 0);
+    bt_tape_destroy(t);
+}
+
+/* Norm, log-sum-exp, extremes and variances against formulas, and at the points that are special.
+ */
+static void test_norm_and_log_sum_exp(void **state)
+{
+    (void)state;
+    bt_tape *t = new_tape();
+    const real v[3] = {3, -4, 12};
+    bt_var x[3], zero[2] = {bt_variable(t, 0), bt_variable(t, 0)};
+    double sum = 0;
+    for (int i = 0; i < 3; i++) {
+        x[i] = bt_variable(t, v[i]);
+        sum += exp((double)v[i]);
+    }
+    const bt_var norm = bt_norm(x, 3), lse = bt_log_sum_exp(x, 3), at_zero = bt_norm(zero, 2);
+    assert_real_near(bt_value(norm), 13, 1e-15, 0);
+    assert_real_near(bt_value(lse), log(sum), 1e-15, 0);
+    ct_assert_ok(bt_backward(norm), NULL);
+    for (int i = 0; i < 3; i++)
+        assert_real_near(bt_gradient(x[i]), (double)v[i] / 13, 1e-15, 0);
+    ct_assert_ok(bt_backward(lse), NULL);
+    for (int i = 0; i < 3; i++)
+        assert_real_near(bt_gradient(x[i]), exp((double)v[i]) / sum, 4e-15, 0);
+    ct_assert_ok(bt_backward(at_zero), NULL);
+    assert_real_near(bt_value(at_zero), 0, 0, 0);
+    assert_real_near(bt_gradient(zero[0]), 0, 0, 0);
+    for (int sign = -1; sign <= 1; sign += 2) { // neither overflows nor becomes log 0
+        const bt_var far[2] = {bt_variable(t, (real)(sign * 1000)),
+                               bt_variable(t, (real)(sign * 1000))};
+        const bt_var y = bt_log_sum_exp(far, 2);
+        assert_real_near(bt_value(y), sign * 1000 + log(2), 1e-15, 0);
+        ct_assert_ok(bt_backward(y), NULL);
+        assert_real_near(bt_gradient(far[1]), 0.5, 1e-13, 0);
+    }
+    const real huge = sizeof(real) == 4 ? (real)1e30 : (real)1e200;
+    const bt_var large[2] = {bt_variable(t, 3 * huge), bt_variable(t, -4 * huge)};
+    assert_real_near(bt_value(bt_norm(large, 2)) / huge, 5, 1e-15, 0);
+    const bt_var none[2] = {bt_variable(t, (real)-INFINITY), bt_variable(t, (real)-INFINITY)};
+    const bt_var empty_sum = bt_log_sum_exp(none, 2);
+    ct_assert_ok(bt_backward(empty_sum), NULL);
+    assert_true((double)bt_value(empty_sum) == -INFINITY);
+    assert_real_near(bt_gradient(none[0]), 0, 0, 0);
+    bt_tape_destroy(t);
+}
+
+static void test_extremes_and_variances(void **state)
+{
+    (void)state;
+    bt_tape *t = new_tape();
+    bt_var x[5];
+    const real v[5] = {2, 7, -1, 7, 0};
+    for (int i = 0; i < 5; i++)
+        x[i] = bt_variable(t, v[i]);
+    const bt_var largest = bt_max_of(x, 5), smallest = bt_min_of(x, 5);
+    const bt_var variance = bt_variance(x, 5), biased = bt_variance_biased(x, 5);
+    assert_real_near(bt_value(largest), 7, 0, 0);
+    assert_real_near(bt_value(smallest), -1, 0, 0);
+    assert_real_near(bt_value(variance), 14.5, 1e-15, 0); // mean 3: 1 + 16 + 16 + 16 + 9 over 4
+    assert_real_near(bt_value(biased), 11.6, 1e-15, 0);
+    ct_assert_ok(bt_backward(largest), NULL);
+    for (int i = 0; i < 5; i++)
+        assert_real_near(bt_gradient(x[i]), i == 1 || i == 3 ? 0.5 : 0, 0, 0);
+    ct_assert_ok(bt_backward(smallest), NULL);
+    assert_real_near(bt_gradient(x[2]), 1, 0, 0);
+    assert_real_near(bt_gradient(x[1]), 0, 0, 0);
+    ct_assert_ok(bt_backward(variance), NULL);
+    for (int i = 0; i < 5; i++)
+        assert_real_near(bt_gradient(x[i]), 2 * ((double)v[i] - 3) / 4, 1e-15, 0);
+    ct_assert_ok(bt_backward(biased), NULL);
+    for (int i = 0; i < 5; i++)
+        assert_real_near(bt_gradient(x[i]), 2 * ((double)v[i] - 3) / 5, 1e-15, 0);
+    x[4] = bt_variable(t, (real)NAN);
+    assert_true(isnan(bt_value(bt_max_of(x, 5))));
+    assert_true(isnan(bt_value(bt_min_of(x, 5))));
+    assert_true(isnan(bt_value(bt_norm(x, 5))));
+    assert_true(isnan(bt_value(bt_log_sum_exp(x, 5))));
+    assert_true(isnan(bt_value(bt_variance(x, 1))));
+    bt_tape_destroy(t);
+}
+
+/* The gradient flows to the chosen operand, and a replay chooses again. */
+static void test_select_and_clamp(void **state)
+{
+    (void)state;
+    bt_tape *t = new_tape();
+    const bt_var condition = bt_variable(t, 1), x = bt_variable(t, 2), z = bt_variable(t, 5);
+    const bt_var chosen = bt_select(condition, bt_sqr(x), bt_mul_const(z, 3));
+    const bt_var clamped = bt_clamp(x, -1, 3);
+    for (int k = 1; k >= 0; k--) {
+        bt_set_value(condition, (real)k); // 0 is not more than 0
+        bt_tape_forward(t);
+        assert_real_near(bt_value(chosen), k ? 4 : 15, 0, 0);
+        ct_assert_ok(bt_backward(chosen), NULL);
+        assert_real_near(bt_gradient(x), k ? 4 : 0, 0, 0);
+        assert_real_near(bt_gradient(z), k ? 0 : 3, 0, 0);
+        assert_real_near(bt_gradient(condition), 0, 0, 0);
+    }
+    const real at[] = {-2, -1, 0, 3, 4}, value[] = {-1, -1, 0, 3, 3}, slope[] = {0, 1, 1, 1, 0};
+    for (size_t i = 0; i < sizeof at / sizeof *at; i++) {
+        bt_set_value(x, at[i]);
+        bt_tape_forward(t);
+        ct_assert_ok(bt_backward(clamped), NULL);
+        assert_real_near(bt_value(clamped), value[i], 0, 0);
+        assert_real_near(bt_gradient(x), slope[i], 0, 0);
+    }
+    bt_tape_destroy(t);
+}
+
+/* ---- Several roots, some variables ---- */
+
+static void test_seeded(void **state)
+{
+    (void)state;
+    bt_tape *t = new_tape();
+    const bt_var x = bt_variable(t, 2), z = bt_variable(t, 3), shared = bt_mul(x, z);
+    const bt_var roots[3] = {bt_sqr(shared), shared, bt_exp(z)};
+    const real seeds[3] = {2, -1, 0};
+    for (int i = 0; i < 3; i++) {
+        ct_assert_ok(bt_backward_seeded(roots, seeds, 3), NULL);
+        assert_real_near(bt_gradient(shared), 2 * 2 * 6 - 1, 0, 0);
+        assert_real_near(bt_gradient(x), 23 * 3, 0, 0);
+        assert_real_near(bt_gradient(z), 23 * 2, 0, 0);
+    }
+    const bt_var twice[2] = {x, x};
+    ct_assert_ok(bt_backward_seeded(twice, seeds, 2), NULL);
+    assert_real_near(bt_gradient(x), 1, 0, 0);
+    assert_real_near(bt_gradient(shared), 0, 0, 0);
+    ct_assert_status(bt_backward_seeded(NULL, NULL, 0), BT_ETAPE, NULL);
+    bt_tape *other = new_tape();
+    const bt_var mixed[2] = {x, bt_variable(other, 1)};
+    ct_assert_status(bt_backward_seeded(mixed, seeds, 2), BT_ETAPE, NULL);
+    ct_assert_status(bt_tape_status(other), BT_ETAPE, NULL);
+    bt_tape_destroy(other);
+    bt_tape_destroy(t);
+}
+
+static void test_gradients_of(void **state)
+{
+    (void)state;
+    bt_tape *t = new_tape();
+    const bt_var unused = bt_variable(t, 9), x = bt_variable(t, 2), z = bt_variable(t, 3);
+    const bt_var list[3] = {x, z, unused}, product = bt_product(list, 3), square = bt_sqr(product);
+    const bt_var lonely = bt_exp(unused), root = bt_sub(bt_mul(square, z), lonely);
+    const bt_var wrt[3] = {z, product, x};
+    real out[3];
+    for (int i = 0; i < 2; i++) {
+        ct_assert_ok(bt_gradients_of(out, root, wrt, 3), NULL);
+        assert_real_near(out[0], 3 * 54 * 54, 0, 0); // 54^2 z^2 / 9, by z
+        assert_real_near(out[1], 2 * 54 * 3, 0, 0);
+        assert_real_near(out[2], 324 * 27, 0, 0);
+        assert_real_near(bt_gradient(x), 324 * 27, 0, 0);
+        assert_real_near(bt_gradient(unused), 0, 0, 0);
+        assert_real_near(bt_gradient(lonely), 0, 0, 0);
+    }
+    ct_assert_ok(bt_gradients_of(out, root, &root, 1), NULL);
+    assert_real_near(out[0], 1, 0, 0);
+    ct_assert_ok(bt_gradients_of(out, product, &root, 1), NULL); // recorded later
+    assert_real_near(out[0], 0, 0, 0);
+    ct_assert_ok(bt_gradients_of(out, square, &lonely, 1), NULL);
+    assert_real_near(out[0], 0, 0, 0);
+    ct_assert_ok(bt_gradients_of(out, root, NULL, 0), NULL);
+    ct_assert_ok(bt_backward(root), NULL); // leaves no trace behind
+    assert_real_near(bt_gradient(z), 3 * 54 * 54, 0, 0);
+    assert_real_near(bt_gradient(unused), 324 * 6 - exp(9), 1e-15, 0);
+    const bt_var none = {0};
+    ct_assert_status(bt_gradients_of(out, none, wrt, 3), BT_ETAPE, NULL);
+    ct_assert_status(bt_gradients_of(out, root, &none, 1), BT_ETAPE, NULL);
+    bt_tape_destroy(t);
+}
+
+/* ---- Handles and new values ---- */
+
+/* Handles made before bt_set_value and bt_tape_forward compute with the present values. */
+static void test_old_handles(void **state)
+{
+    (void)state;
+    bt_tape *t = new_tape();
+    const bt_var x = bt_variable(t, 2), copy = x, y = bt_sqr(x);
+    bt_set_value(x, 3);
+    assert_real_near(bt_value(copy), 3, 0, 0);
+    assert_real_near(bt_value(y), 4, 0, 0);
+    assert_real_near(bt_value(bt_mul(copy, x)), 9, 0, 0);
+    assert_real_near(bt_value(bt_add(y, copy)), 7, 0, 0);
+    assert_real_near(bt_value(bt_add_const(copy, 1)), 4, 0, 0);
+    bt_tape_forward(t);
+    assert_real_near(bt_value(y), 9, 0, 0);
+    assert_real_near(bt_value(bt_neg(y)), -9, 0, 0);
+    const bt_var root = bt_mul(y, copy); // x^3
+    assert_real_near(bt_value(root), 27, 0, 0);
+    ct_assert_ok(bt_backward(root), NULL);
+    assert_real_near(bt_gradient(x), 27, 0, 0);
+    bt_tape_destroy(t);
+}
+
+/* Several threads, each with a tape of its own. */
+static void *work_in_thread(void *result)
+{
+    bt_tape *t;
+    if (bt_tape_create(&t) != CT_OK)
+        return NULL;
+    const bt_var x = bt_variable(t, 1);
+    const bt_mark mark = bt_tape_mark(t);
+    for (int step = 0; step < 200; step++) {
+        bt_var y = x;
+        for (int i = 0; i < 500; i++)
+            y = bt_add(y, x);
+        *(double *)result += bt_backward(y) == CT_OK ? (double)bt_gradient(x) : 0;
+        bt_tape_rewind(t, mark);
+    }
+    bt_tape_destroy(t);
+    return result;
+}
+
+static void test_threads(void **state)
+{
+    (void)state;
+    enum { THREADS = 4 };
+    pthread_t threads[THREADS];
+    double sums[THREADS] = {0};
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, work_in_thread, &sums[i]), 0);
+    for (int i = 0; i < THREADS; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+        assert_true(sums[i] == 200.0 * 501);
+    }
+}
+
+static char *read_text(const char *path)
+{
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    char *text = calloc(1, 4096);
+    assert_non_null(text);
+    (void)!fread(text, 1, 4095, file);
+    fclose(file);
+    return text;
+}
+
+static void test_dot_graph(void **state)
+{
+    (void)state;
+    bt_tape *t = new_tape();
+    ct_diag diag;
+    const bt_var x = bt_variable(t, 2), unused = bt_variable(t, 3), y = bt_mul_const(x, 5);
+    const bt_var list[2] = {y, x}, root = bt_sub(bt_sum(list, 2), y);
+    ct_assert_ok(bt_backward(root), NULL);
+    char *path = ct_test_path("graph.dot");
+    ct_assert_ok(bt_tape_write_dot(root, path, &diag), &diag);
+    char *text = read_text(path);
+    assert_string_equal(text, "digraph tape {\n  node [shape=box];\n"
+                              "  n0 [label=\"variable\\nvalue 2\\ngradient 1\"];\n"
+                              "  n2 [label=\"mul_const 5\\nvalue 10\\ngradient 0\"];\n  n0 -> n2;\n"
+                              "  n3 [label=\"sum\\nvalue 12\\ngradient 1\"];\n"
+                              "  n2 -> n3;\n  n0 -> n3;\n"
+                              "  n4 [label=\"sub\\nvalue 2\\ngradient 1\"];\n"
+                              "  n3 -> n4;\n  n2 -> n4;\n}\n");
+    ct_assert_ok(bt_backward(bt_mul(unused, root)), NULL); // leaves no trace behind
+    assert_real_near(bt_gradient(x), 3, 0, 0);
+    const bt_var none = {0};
+    ct_assert_status(bt_tape_write_dot(none, path, &diag), BT_ETAPE, NULL);
+    ct_assert_status(bt_tape_write_dot(root, "/no such folder/graph.dot", &diag), CT_ENOTFOUND,
+                     NULL);
+    free(text);
+    free(path);
     bt_tape_destroy(t);
 }
 
@@ -257,15 +532,21 @@ static void test_training_loop(void **state)
     const bt_var w = bt_variable(t, 5);
     const bt_mark mark = bt_tape_mark(t);
     size_t bytes = 0;
+    long blocks = 0;
     for (int step = 0; step < 300; step++) {
         const bt_var terms[2] = {bt_sqr(bt_sub_const(w, 2)), bt_constant(t, 1)};
         ct_assert_ok(bt_backward(bt_sum(terms, 2)), NULL);
-        bt_set_value(w, bt_value(w) - 0.1 * bt_gradient(w));
+        bt_set_value(w, bt_value(w) - bt_gradient(w) / 10);
         bt_tape_rewind(t, mark);
-        if (step == 1)
+        if (step == 1) {
             bytes = bt_tape_bytes(t);
+            blocks = ct_test_live_allocations();
+            ct_test_fail_allocation(1); // from here on none succeeds, so none may be asked for
+        }
     }
-    ct_assert_near(bt_value(w), 2, 1e-12, 0);
+    assert_false(ct_test_fail_allocation(0));
+    assert_int_equal(ct_test_live_allocations(), blocks);
+    assert_real_near(bt_value(w), 2, 1e-15, 0);
     ct_assert_ok(bt_tape_status(t), NULL);
     assert_int_equal(bt_tape_nodes(t), 1);
     assert_int_equal(bt_tape_bytes(t), bytes);
@@ -282,11 +563,11 @@ static void test_rewind_then_other_graph(void **state)
     ct_assert_ok(bt_backward(bt_sqr(bt_add(x, x))), NULL);
     bt_tape_rewind(t, mark);
     const bt_var y = bt_mul_const(x, 2);
-    ct_assert_near(bt_gradient(y), 0, 0, 0);
+    assert_real_near(bt_gradient(y), 0, 0, 0);
     const bt_var z = bt_exp(y);
     ct_assert_ok(bt_backward(y), NULL);
-    ct_assert_near(bt_gradient(x), 2, 0, 0);
-    ct_assert_near(bt_gradient(z), 0, 0, 0);
+    assert_real_near(bt_gradient(x), 2, 0, 0);
+    assert_real_near(bt_gradient(z), 0, 0, 0);
     bt_tape_destroy(t);
 }
 
@@ -355,6 +636,8 @@ static void test_unset_variables(void **state)
     (void)state;
     bt_tape *t = new_tape();
     const bt_var x = bt_variable(t, 1), unset = {0};
+    assert_true(isnan(bt_value(unset)));
+    assert_true(isnan(bt_gradient(unset)));
     assert_true(isnan(bt_value(bt_exp(unset))));
     assert_true(isnan(bt_value(bt_sum(&unset, 1))));
     assert_true(isnan(bt_value(bt_sum(&x, 0))));
@@ -368,6 +651,17 @@ static void test_unset_variables(void **state)
     out = bt_variable(t, 1);
     out = bt_apply_list(BT_OP_EXP, &out, 1);
     assert_broken(t, out, CT_EINVALID, "one list");
+    out = bt_variable(t, 1);
+    out = bt_apply_list(BT_OP_SELECT, &out, 1);
+    assert_broken(t, out, CT_EINVALID, "select takes");
+    out = bt_apply_number(BT_OP_EXP, bt_variable(t, 1), 2);
+    assert_broken(t, out, CT_EINVALID, "plain number");
+    out = bt_add(bt_variable(t, 1), unset);
+    assert_broken(t, out, BT_ETAPE, "unset");
+    const bt_var with_unset[2] = {unset, bt_variable(t, 1)};
+    (void)bt_sum(with_unset, 2);
+    ct_assert_status(bt_tape_status(t), BT_ETAPE, NULL);
+    bt_tape_reset(t);
     const bt_var y = bt_exp(bt_variable(t, 1));
     bt_set_value(y, 3);
     ct_assert_status(bt_tape_status(t), CT_EINVALID, NULL);
@@ -407,10 +701,10 @@ static void test_reserve(void **state)
     bt_tape *t = new_tape();
     ct_assert_status(bt_tape_reserve(t, SIZE_MAX), CT_ERANGE, NULL);
     ct_assert_ok(bt_tape_reserve(t, 1000), NULL);
-    const double *before = t->value;
+    const void *before = t->nodes;
     for (int i = 0; i < 1000; i++)
-        (void)bt_variable(t, i);
-    assert_ptr_equal(t->value, before);
+        (void)bt_variable(t, (real)i);
+    assert_ptr_equal(t->nodes, before);
     bt_tape_destroy(t);
 }
 
@@ -428,6 +722,15 @@ int main(void)
         cmocka_unit_test(test_many_handles),
         cmocka_unit_test(test_lists),
         cmocka_unit_test(test_dot),
+        cmocka_unit_test(test_negative_mean_and_relu),
+        cmocka_unit_test(test_norm_and_log_sum_exp),
+        cmocka_unit_test(test_extremes_and_variances),
+        cmocka_unit_test(test_select_and_clamp),
+        cmocka_unit_test(test_seeded),
+        cmocka_unit_test(test_gradients_of),
+        cmocka_unit_test(test_old_handles),
+        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_dot_graph),
         cmocka_unit_test(test_training_loop),
         cmocka_unit_test(test_rewind_then_other_graph),
         cmocka_unit_test(test_mixing_tapes),

@@ -169,6 +169,40 @@ static void test_one_shard_is_the_plain_loop_bit_for_bit(void **state)
         }
 }
 
+/* A batch of one row: the weight's gradient is never made. */
+static void test_one_sample(void **state)
+{
+    (void)state;
+    for (int dtype = BT_F32; dtype <= BT_F64; dtype++)
+        for (int decay = 0; decay < 2; decay++) {
+            ct_diag diag;
+            bt_trainer *t;
+            bt_optimizer *optimizer;
+            const double tolerance = dtype == BT_F32 ? 2e-4 : 1e-11;
+            bt_trainer_options o = bt_trainer_options_default(BT_SGD);
+            o.optimizer.weight_decay = decay ? 0.1 : 0;
+            net n = new_net((bt_dtype)dtype, 1), plain = new_net((bt_dtype)dtype, 1);
+            ct_assert_ok(bt_trainer_create(&t, n.g, n.loss, &o, &diag), &diag);
+            ct_assert_ok(bt_graph_plan(plain.g, plain.loss, &diag), &diag);
+            ct_assert_ok(bt_optimizer_create(&optimizer, plain.g, &o.optimizer, &diag), &diag);
+            for (uint64_t step = 0; step < STEPS; step++) {
+                ct_assert_ok(bt_trainer_step(t, step, 0.05, fill, &n, NULL, &diag), &diag);
+                ct_assert_ok(fill(&plain, plain.g, 0, step, &diag), &diag);
+                ct_assert_ok(bt_graph_forward(plain.g, &diag), &diag);
+                bt_graph_backward(plain.g);
+                bt_optimizer_step(optimizer, 0.05);
+            }
+            first.n = read_parameters(&n, first.parameters);
+            second.n = read_parameters(&plain, second.parameters);
+            ct_assert_array_near(first.parameters, second.parameters, second.n, tolerance,
+                                 tolerance);
+            bt_optimizer_destroy(optimizer);
+            bt_trainer_destroy(t);
+            bt_graph_destroy(n.g);
+            bt_graph_destroy(plain.g);
+        }
+}
+
 static void test_shards_and_rounds_are_one_batch(void **state)
 {
     (void)state;
@@ -356,6 +390,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bits_do_not_depend_on_threads),
         cmocka_unit_test(test_one_shard_is_the_plain_loop_bit_for_bit),
+        cmocka_unit_test(test_one_sample),
         cmocka_unit_test(test_shards_and_rounds_are_one_batch),
         cmocka_unit_test(test_failures_change_nothing),
         cmocka_unit_test(test_a_loss_that_is_no_number),

@@ -125,8 +125,8 @@ static void fill(double *x, ct_rng *rng, int sweep, bt_dtype dtype)
 static void check_values(size_t f, const double *x, const double *y, bt_dtype dtype, ct_simd simd)
 {
     for (size_t i = 0; i < N; i++) {
-        if (functions[f].build == bt_tensor_gelu && x[i] == -(double)INFINITY)
-            continue; // -inf times 0
+        if (functions[f].build == bt_tensor_gelu && x[i] < (dtype == BT_F32 ? -12.5 : -37))
+            continue; // x times what is denormal, or -inf times 0
         const double error = error_of(functions[f].reference((long double)x[i]), y[i], dtype);
         if (error > functions[f].ulps)
             print_error("%s(%a) = %a: %g ulp, %s, f%d\n", functions[f].name, x[i], y[i], error,

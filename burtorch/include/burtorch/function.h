@@ -53,9 +53,10 @@ typedef struct bt_workspace bt_workspace;
  * What no output needs is dropped, what depends on no input is computed once and for all, equal
  * operations on equal operands become one, and operations that IEEE arithmetic cannot tell from a
  * simpler one become that one: x * 1, x / 1, x + -0, x - 0, pow(x, 1) are x; x * -1 is -x; x / c is
- * x * (1 / c) where c is a power of two; x - c is x + -c. (Not x + 0, which turns -0 into 0, and
- * not x * 0, which may be NaN.) So values are, bit for bit, those of bt_tape_forward; gradients may
- * differ from bt_backward's in the last bits, as they are summed in another order.
+ * x * (1 / c) where c is a power of two; x - c is x + -c; select with a constant condition has
+ * chosen. (Not x + 0, which turns -0 into 0, and not x * 0, which may be NaN.) So values are, bit for bit, those of bt_tape_forward; gradients may
+ * differ from bt_backward's in the last bits, as they are summed in another order. (And those of a
+ * variance with an infinite operand, which is NaN, are all NaN.)
  *
  * On failure *out is NULL and diag tells which input or output it is. BT_ETAPE: of another tape
  * than the first output's, dropped by a rewind, or none. CT_EINVALID: no output; an input that is

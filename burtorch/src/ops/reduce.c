@@ -114,13 +114,10 @@ BT__INLINE T finite_or_0(T x)
     return MATH(fabs)(x) < (T)INFINITY ? x : (T)0;
 }
 
-static void log_sum_exp_row(T *restrict y, const T *restrict x, size_t n)
+static void log_sum_exp_row(const bt__call *call, T *restrict y, const T *restrict x, size_t n)
 {
-    T top = -(T)INFINITY, s = 0;
-    BT__SIMD_MAX(top)
-    for (size_t i = 0; i < n; i++)
-        top = x[i] > top ? x[i] : top;
-    const T shift = finite_or_0(top);
+    const T shift = finite_or_0(KERNELS(call)->max(x, n));
+    T s = 0;
     BT__SIMD_SUM(s)
     for (size_t i = 0; i < n; i++)
         s += vm_exp(x[i] - shift);
@@ -131,9 +128,9 @@ static void log_sum_exp_fold(const bt__call *call, T *restrict y, void *saved, c
                              size_t n, size_t stride, size_t m)
 {
     T top[REDUCE_BLOCK];
-    (void)call, (void)saved;
+    (void)saved;
     if (stride == 1) {
-        log_sum_exp_row(y, x, n);
+        log_sum_exp_row(call, y, x, n);
         return;
     }
     memcpy(top, x, m * sizeof(T));
@@ -158,43 +155,52 @@ static void log_sum_exp_fold(const bt__call *call, T *restrict y, void *saved, c
 
 /* ---- The largest, or with sign -1 the smallest: the first of equal ones; NaN wins ---- */
 
-/* Whether any of x[0..n) is the one: best, or NaN where that is. */
-BT__INLINE bool has_it(const T *x, size_t n, T best)
+enum { LOOK = 64 };
+
+BT__INLINE bool has_it(const T *x, T best)
 {
-    T found = 0;
+    vm_bits found = 0;
     BT__SIMD_SUM(found)
-    for (size_t i = 0; i < n; i++)
-        found += x[i] == best || (best != best && x[i] != x[i]) ? (T)1 : (T)0;
-    return found > (T)0;
+    for (size_t i = 0; i < LOOK; i++)
+        found += x[i] == best;
+    return found > 0;
 }
 
+/* The first place of best, which is there; it may be NaN. */
 static uint32_t first_of(const T *x, size_t n, T best)
 {
     size_t i = 0;
-    while (i + 64 < n && !has_it(x + i, 64, best))
-        i += 64;
-    while (i + 1 < n && x[i] != best && !(best != best && x[i] != x[i]))
+    if (best != best) {
+        while (x[i] == x[i])
+            i++;
+        return (uint32_t)i;
+    }
+    while (i + LOOK < n && !has_it(x + i, best))
+        i += LOOK;
+    while (i + 1 < n && x[i] != best)
         i++;
     return (uint32_t)i;
 }
 
-static T extreme_of(const T *x, size_t n, T sign)
+static T smallest_of(const bt__call *call, const T *restrict x, size_t n)
 {
-    T top = -(T)INFINITY, strange = 0;
-    BT__SIMD_MAX(top)
-    for (size_t i = 0; i < n; i++)
-        top = sign * x[i] > top ? sign * x[i] : top;
-    BT__SIMD_SUM(strange)
-    for (size_t i = 0; i < n; i++)
-        strange += x[i] != x[i] ? (T)1 : (T)0;
-    return strange > (T)0 ? (T)NAN : sign * top;
+    T top = -(T)INFINITY, negative[REDUCE_BLOCK];
+    for (size_t i = 0; i < n && top == top; i += REDUCE_BLOCK) {
+        const size_t m = n - i < REDUCE_BLOCK ? n - i : REDUCE_BLOCK;
+        BT__SIMD_LOOP
+        for (size_t k = 0; k < m; k++)
+            negative[k] = -x[i + k];
+        const T here = KERNELS(call)->max(negative, m);
+        top = here > top || here != here ? here : top;
+    }
+    return -top;
 }
 
-BT__INLINE void extreme_fold(T *restrict y, uint32_t *restrict place, const T *restrict x, size_t n,
-                             size_t stride, size_t m, T sign)
+BT__INLINE void extreme_fold(const bt__call *call, T *restrict y, uint32_t *restrict place,
+                             const T *restrict x, size_t n, size_t stride, size_t m, T sign)
 {
     if (stride == 1) {
-        *y = extreme_of(x, n, sign);
+        *y = sign > (T)0 ? KERNELS(call)->max(x, n) : smallest_of(call, x, n);
         *place = first_of(x, n, *y);
         return;
     }
@@ -214,15 +220,13 @@ BT__INLINE void extreme_fold(T *restrict y, uint32_t *restrict place, const T *r
 static void reduce_max_fold(const bt__call *call, T *restrict y, void *saved, const T *restrict x,
                             size_t n, size_t stride, size_t m)
 {
-    (void)call;
-    extreme_fold(y, saved, x, n, stride, m, (T)1);
+    extreme_fold(call, y, saved, x, n, stride, m, (T)1);
 }
 
 static void reduce_min_fold(const bt__call *call, T *restrict y, void *saved, const T *restrict x,
                             size_t n, size_t stride, size_t m)
 {
-    (void)call;
-    extreme_fold(y, saved, x, n, stride, m, (T)-1);
+    extreme_fold(call, y, saved, x, n, stride, m, (T)-1);
 }
 
 /* The planner zeroes the gradient before, where nothing was added to it yet. */
@@ -246,7 +250,7 @@ static ct_status argmax_forward(const bt__call *call, ct_diag *diag)
     (void)diag;
     for (size_t o = 0; o < r.outer; o++) {
         const T *x = VALUE(call->in[0]) + o * r.n;
-        place[o] = first_of(x, r.n, extreme_of(x, r.n, (T)1));
+        place[o] = first_of(x, r.n, KERNELS(call)->max(x, r.n));
     }
     return CT_OK;
 }

@@ -109,8 +109,9 @@ BT__INLINE size_t block_at(size_t i, size_t n)
     }
 
 /* y = x^c. */
-static void powers(T *restrict y, const T *restrict x, size_t n, double c)
+static void powers(const bt__call *call, T *restrict y, const T *restrict x, size_t n, double c)
 {
+    (void)call;
     if (c == 0.0)
         BLOCK_LOOP((T)1 + (T)0 * a)
     else if (c == 1.0)
@@ -128,42 +129,39 @@ static void powers(T *restrict y, const T *restrict x, size_t n, double c)
             y[i] = MATH(pow)(x[i], (T)c);
 }
 
-static bool sine_is_short(const T *x, size_t n)
+/* False for infinities and NaN. */
+static bool sine_is_short(const bt__call *call, const T *x, size_t n)
 {
-    T most = 0;
-    BT__SIMD_MAX(most)
-    for (size_t i = 0; i < n; i++)
-        most = MATH(fabs)(x[i]) > most ? MATH(fabs)(x[i]) : most;
-    return most <= VM_SIN_HIGHEST;
+    return KERNELS(call)->max_abs(x, n) <= VM_SIN_HIGHEST;
 }
 
-static void sines(T *restrict y, const T *restrict x, size_t n, double c)
+static void sines(const bt__call *call, T *restrict y, const T *restrict x, size_t n, double c)
 {
     (void)c;
-    if (sine_is_short(x, n))
+    if (sine_is_short(call, x, n))
         BLOCK_LOOP(vm_sin(a))
     else
         for (size_t i = 0; i < n; i++)
             y[i] = MATH(sin)(x[i]);
 }
 
-static void cosines(T *restrict y, const T *restrict x, size_t n, double c)
+static void cosines(const bt__call *call, T *restrict y, const T *restrict x, size_t n, double c)
 {
     (void)c;
-    if (sine_is_short(x, n))
+    if (sine_is_short(call, x, n))
         BLOCK_LOOP(vm_cos(a))
     else
         for (size_t i = 0; i < n; i++)
             y[i] = MATH(cos)(x[i]);
 }
 
-typedef void block_fn(T *restrict y, const T *restrict x, size_t n, double c);
+typedef void block_fn(const bt__call *call, T *restrict y, const T *restrict x, size_t n, double c);
 
 BT__INLINE void blocks_forward(const bt__call *call, block_fn *fn, double c)
 {
     const size_t n = call->out->size;
     for (size_t i = 0; i < n; i += BLOCK)
-        fn(VALUE(call->out) + i, VALUE(call->in[0]) + i, block_at(i, n), c);
+        fn(call, VALUE(call->out) + i, VALUE(call->in[0]) + i, block_at(i, n), c);
 }
 
 /* dx = dy times factor fn(x). */
@@ -176,7 +174,7 @@ BT__INLINE void blocks_backward(const bt__call *call, block_fn *fn, double c, T 
         const size_t m = block_at(i, n);
         const T *restrict dy = GRADIENT(call->out) + i;
         T *restrict dx = GRADIENT(call->in[0]) + i;
-        fn(slope, VALUE(call->in[0]) + i, m, c);
+        fn(call, slope, VALUE(call->in[0]) + i, m, c);
         if (set)
             memset(dx, 0, m * sizeof(T));
         BT__SIMD_LOOP

@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: MIT
+/* The tests of test_tape.c, of tapes of float. */
+#define TAPE_TEST_FLOAT
+#include "test_tape.c"
