@@ -27,15 +27,9 @@ typedef struct family {
         cases, sizeof(cases) / sizeof *(cases)                                                     \
     }
 static const family families[] = {
-    FAMILY(attention_cases),
-    FAMILY(core_cases),
-    FAMILY(elementwise_cases),
-    FAMILY(image_cases),
-    FAMILY(index_cases),
-    FAMILY(loss_cases),
-    FAMILY(matmul_cases),
-    FAMILY(norm_cases),
-    FAMILY(reduce_cases),
+    FAMILY(attention_cases), FAMILY(core_cases),  FAMILY(elementwise_cases),
+    FAMILY(image_cases),     FAMILY(index_cases), FAMILY(loss_cases),
+    FAMILY(matmul_cases),    FAMILY(norm_cases),  FAMILY(reduce_cases),
 };
 
 /* ---- Declarations ---- */
