@@ -381,6 +381,17 @@ bt_memory bt_graph_memory(const bt_graph *graph)
 
 /* ---- The whole ---- */
 
+/* Whether batch normalisation moves node i. */
+static bool is_statistic(const bt_graph *graph, size_t i)
+{
+    for (size_t k = i + 1; k < graph->n_nodes; k++) {
+        const bt__node *node = &graph->nodes[k];
+        if (node->op == BT__BATCH_NORM && (node->in[3] == i || node->in[4] == i))
+            return true;
+    }
+    return false;
+}
+
 static ct_status link_shared(bt_graph *graph, ct_diag *diag)
 {
     bt_graph *from = graph->shared;
@@ -393,7 +404,8 @@ static ct_status link_shared(bt_graph *graph, ct_diag *diag)
         return ct_fail(diag, CT_EINVALID, "the graph to share with is of another precision");
     for (size_t i = 0; i < graph->n_nodes; i++) {
         bt__node *node = &graph->nodes[i];
-        if (!node->name || (graph->own_buffers && node->op == BT__BUFFER))
+        if (!node->name ||
+            (graph->own_statistics && node->op == BT__BUFFER && is_statistic(graph, i)))
             continue;
         const bt__node *found = bt__node_of(bt_graph_find(from, node->name));
         if (!found || found->op != node->op)

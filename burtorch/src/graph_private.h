@@ -127,9 +127,9 @@ struct bt_graph {
     void *take_weight_context;
     bool take_input; // of a linear node of one sample, the gradient of x too
     uint64_t seed, step;
-    bt_graph *shared; // whose parameters these are
-    bool own_buffers; // not the shared graph's: a shard's running statistics are nobody's
-    double *profile;  // (2 n_nodes) seconds forward, then backward; NULL: not measured
+    bt_graph *shared;    // whose parameters these are
+    bool own_statistics; // not the shared graph's: a shard's running statistics are nobody's
+    double *profile;     // (2 n_nodes) seconds forward, then backward; NULL: not measured
     size_t profile_calls;
     ct_simd simd; // whose code runs
     const bt__op_code *const *codes;

@@ -260,7 +260,7 @@ static ct_status make_shards(bt_trainer *t, bt_tensor loss, ct_diag *diag)
     for (size_t s = 1; s < t->options.shards; s++) {
         if (bt__graph_clone(&t->shards[s], t->shards[0]) != CT_OK)
             return ct_fail(diag, CT_ENOMEM, "no memory for shard %zu", s);
-        t->shards[s]->own_buffers = true;
+        t->shards[s]->own_statistics = true;
     }
     const bt__weights weights = t->whole                ? BT__WEIGHTS_HERE
                                 : t->options.shards > 1 ? BT__WEIGHTS_AFTER
@@ -463,7 +463,7 @@ static void copy_buffers(const bt_trainer *t)
     const bt_graph *from = t->shards[0];
     for (size_t i = 0; i < from->n_nodes; i++)
         for (size_t s = 1; from->nodes[i].op == BT__BUFFER && s < t->options.shards; s++)
-            memcpy(t->shards[s]->nodes[i].value, from->nodes[i].value,
+            memmove(t->shards[s]->nodes[i].value, from->nodes[i].value,
                    from->nodes[i].size * bytes_of(t));
 }
 

@@ -220,6 +220,44 @@ static void test_shards_and_rounds_are_one_batch(void **state)
     }
 }
 
+static ct_status fill_ones(void *context, bt_graph *shard, size_t part, uint64_t step,
+                           ct_diag *diag)
+{
+    (void)part;
+    (void)step;
+    (void)diag;
+    return bt_tensor_write(bt_tensor_in(shard, *(const bt_tensor *)context), &(double){1})
+               ? CT_OK
+               : CT_EINVALID;
+}
+
+/* A buffer that nothing moves has its present value in every shard. */
+static void test_frozen_buffers_are_shared(void **state)
+{
+    (void)state;
+    bt_graph *g;
+    bt_trainer *t;
+    double loss;
+    bt_trainer_options o = bt_trainer_options_default(BT_SGD);
+    o.shards = 3;
+    ct_assert_ok(bt_graph_create(&g, BT_F64), NULL);
+    const bt_tensor x = bt_input(g, bt_shape1(1));
+    const bt_tensor frozen = bt_buffer(g, "frozen", bt_shape1(1), bt_init_constant(2));
+    const bt_tensor w = bt_parameter(g, "w", bt_shape1(1), bt_init_constant(1));
+    const bt_tensor y = bt_tensor_sum(bt_tensor_mul(bt_tensor_mul(x, frozen), w), BT_ALL_AXES);
+    ct_diag diag;
+    ct_assert_ok(bt_trainer_create(&t, g, y, &o, &diag), &diag);
+    ct_assert_ok(bt_trainer_step(t, 0, 0, fill_ones, (void *)&x, &loss, &diag), &diag);
+    ct_assert_near(loss, 2, 1e-15, 0);
+    bt_tensor_write(frozen, &(double){5});
+    ct_assert_ok(bt_trainer_step(t, 1, 0, fill_ones, (void *)&x, &loss, &diag), &diag);
+    ct_assert_near(loss, 5, 1e-15, 0);
+    ct_assert_ok(bt_trainer_evaluate(t, 3, fill_ones, (void *)&x, &loss, &diag), &diag);
+    ct_assert_near(loss, 5, 1e-15, 0);
+    bt_trainer_destroy(t);
+    bt_graph_destroy(g);
+}
+
 static ct_status failing_fill(void *context, bt_graph *shard, size_t part, uint64_t step,
                               ct_diag *diag)
 {
@@ -392,6 +430,7 @@ int main(void)
         cmocka_unit_test(test_one_shard_is_the_plain_loop_bit_for_bit),
         cmocka_unit_test(test_one_sample),
         cmocka_unit_test(test_shards_and_rounds_are_one_batch),
+        cmocka_unit_test(test_frozen_buffers_are_shared),
         cmocka_unit_test(test_failures_change_nothing),
         cmocka_unit_test(test_a_loss_that_is_no_number),
         cmocka_unit_test(test_evaluate),

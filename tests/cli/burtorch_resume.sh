@@ -34,6 +34,11 @@ whole sgd --data rows.csv --model mlp --steps 3000 --optimizer sgd --momentum 0.
 whole linear --data rows.csv --model linear --epochs 300 --target class --clip-norm 1 --batch 30
 whole best --data rows.csv --model mlp --hidden 256 --batch 16 --steps 4000 --lr 0.03 --schedule constant --patience 25 --eval-every 40
 
+# A run that was stopped early stays so, with the best model.
+"$cli" train --data rows.csv --resume best.ckpt --quiet --checkpoint stopped.ckpt || fail "best: exit code $?"
+"$cli" train --data rows.csv --resume stopped.ckpt --quiet --model-out best.again || fail "best again: exit code $?"
+cmp -s best.whole best.again || fail "best: a run that was stopped early goes on"
+
 # A run that ended goes on with more steps, and settings that are left out are as they were.
 "$cli" train --text "$names" --steps 50 --embed 10 --quiet --checkpoint a.ckpt || fail "checkpoint: exit code $?"
 "$cli" train --text "$names" --resume a.ckpt --steps 80 --json >o.json || fail "more steps: exit code $?"

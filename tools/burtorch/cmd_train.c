@@ -204,6 +204,7 @@ static ct_status resume_best(training *t, ct_diag *diag)
         path ? bt_checkpoint_load(path, t->learner->graph, NULL, NULL, diag) : CT_ENOMEM;
     if (status == CT_OK)
         copy_best(t);
+    t->stopped_early = b->without >= t->s->patience;
     free(path);
     return status;
 }

@@ -24,12 +24,20 @@ typedef struct row_learner {
     double deviation;                        // of number targets
 } row_learner;
 
+/* The number that bt_rows_fill knows a step by: the short batch at the end of an epoch is passed
+ * over, so that every part of every batch has as many rows. */
+static uint64_t batch_number(const row_learner *l, uint64_t step)
+{
+    const uint64_t whole = l->base.steps_an_epoch;
+    return step / whole * bt_rows_batches(l->rows, BT_ROWS_TRAINING, l->s->batch) + step % whole;
+}
+
 /* Called by the threads of the trainer. */
 static ct_status fill(void *context, bt_graph *shard, size_t part, uint64_t step, ct_diag *diag)
 {
     const row_learner *l = context;
     const bt_tensor x = bt_tensor_in(shard, l->net.x);
-    const bt_batch batch = {.step = step,
+    const bt_batch batch = {.step = batch_number(l, step),
                             .rows = l->s->batch,
                             .first = part * (l->s->batch / (l->s->shards * l->s->accumulate))};
     return bt_rows_fill(l->rows, BT_ROWS_TRAINING, &batch, x, bt_tensor_in(shard, l->net.target),
@@ -388,7 +396,7 @@ static ct_status create(row_learner *l, ct_diag *diag)
     l->base.graph = l->score.graph;
     l->base.parameters = bt_graph_parameter_elements(l->score.graph);
     l->base.samples_a_step = l->s->batch;
-    l->base.steps_an_epoch = (size_t)bt_rows_batches(l->rows, BT_ROWS_TRAINING, l->s->batch);
+    l->base.steps_an_epoch = l->base.train_samples / l->s->batch;
     l->base.untrained_loss = fmax(1, l->baseline_loss);
     l->base.loss_unit = l->spec.classes ? "nats" : "";
     l->base.sample_name = "rows";
