@@ -5,8 +5,9 @@
 
 #include "op.h"
 
-/* y = act(z); y may be z. */
-BT__INLINE void activate(bt_activation act, T *y, const T *z, size_t n)
+/* y = act(z); y may be z, but for gelu, which leaves its derivative in z: both are made of the same
+ * parts, and the others' are made of y. */
+BT__INLINE void activate(bt_activation act, T *y, T *z, size_t n)
 {
     switch (act) {
     case BT_IDENTITY:
@@ -28,13 +29,17 @@ BT__INLINE void activate(bt_activation act, T *y, const T *z, size_t n)
         break;
     case BT_GELU:
         BT__SIMD_LOOP
-        for (size_t i = 0; i < n; i++)
-            y[i] = z[i] * vm_normal_cdf(z[i]);
+        for (size_t i = 0; i < n; i++) {
+            T pdf;
+            const T cdf = vm_normal(z[i], &pdf), x = z[i];
+            y[i] = x * cdf;
+            z[i] = cdf + x * pdf;
+        }
         break;
     }
 }
 
-/* dz = dy act'; `from` is z for gelu and y for the others. dz may be dy. */
+/* dz = dy act'; `from` is the derivative for gelu and y for the others. dz may be dy. */
 BT__INLINE void deactivate(bt_activation act, T *dz, const T *dy, const T *from, size_t n)
 {
     switch (act) {
@@ -57,11 +62,8 @@ BT__INLINE void deactivate(bt_activation act, T *dz, const T *dy, const T *from,
         break;
     case BT_GELU:
         BT__SIMD_LOOP
-        for (size_t i = 0; i < n; i++) {
-            T pdf;
-            const T cdf = vm_normal(from[i], &pdf);
-            dz[i] = dy[i] * (cdf + from[i] * pdf);
-        }
+        for (size_t i = 0; i < n; i++)
+            dz[i] = dy[i] * from[i];
         break;
     }
 }

@@ -2,7 +2,7 @@
 /* y = act(x W^T + b) for x (..., K), W (N, K), b (N): the leading axes of x are taken as one, M.
  *
  * Backward turns the gradient of y into that of x W^T + b in place (in scratch where the user keeps
- * it), from y, or for gelu from what forward saved. */
+ * it), from y, or for gelu from the derivative that forward saved. */
 #include "op.h"
 
 #include "activation.h"
