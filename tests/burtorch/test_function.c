@@ -431,7 +431,7 @@ static void test_batches(void **state)
 static bool has_kernel(bt_op op)
 {
     return op == BT_OP_EXP || op == BT_OP_LOG || op == BT_OP_NEG_LOG || op == BT_OP_TANH ||
-           op == BT_OP_SIGMOID || op == BT_OP_SOFTPLUS;
+           op == BT_OP_SIGMOID || op == BT_OP_SOFTPLUS || op == BT_OP_EXP_SHIFTED;
 }
 
 /* The public functions use the table that the kernels use; one operation each, so that the
