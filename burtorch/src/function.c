@@ -58,9 +58,10 @@ ct_status bt__function_check(const bt_function *f, const bt_workspace *w, size_t
 void bt__function_forward(const bt_function *f, double *value)
 {
     const bt__instruction *const steps = f->steps;
+    const size_t n_steps = f->n_steps;
     double last = f->base ? value[f->base - 1] : 0.0; // of slot - 1
     size_t slot = f->base;
-    for (size_t i = 0; i < f->n_steps; i++, slot++) {
+    for (size_t i = 0; i < n_steps; i++, slot++) {
         const bt__instruction s = steps[i];
         double sum = 0.0;
         switch (s.op) {
@@ -96,9 +97,11 @@ void bt__function_forward(const bt_function *f, double *value)
 
 void bt__function_tangents(const bt_function *f, const double *value, double *tangent)
 {
-    for (size_t i = 0; i < f->n_steps; i++) {
-        const bt__instruction s = f->steps[i];
-        const double y = value[f->base + i];
+    const bt__instruction *const steps = f->steps;
+    const size_t n_steps = f->n_steps, base = f->base;
+    for (size_t i = 0; i < n_steps; i++) {
+        const bt__instruction s = steps[i];
+        const double y = value[base + i];
         double t = 0.0;
         (void)y;
         switch (s.back) {
@@ -142,7 +145,7 @@ void bt__function_tangents(const bt_function *f, const double *value, double *ta
         default:
             t = bt__list_tangent(s.op, f->list + s.a, s.b, value, tangent, y);
         }
-        tangent[f->base + i] = t;
+        tangent[base + i] = t;
     }
 }
 

@@ -121,6 +121,7 @@ typedef struct emitter {
 
     // Of each slot, for one output:
     uint32_t *sum;  // its first term
+    uint32_t *last; // its last term
     double *factor; // the adjoint is factor …
     uint32_t *root; // … times the adjoint of this slot; its own number: it has a name
     bool *wanted;
@@ -359,10 +360,11 @@ static derivative derivative_of(const emitter *e, uint32_t i, uint32_t which)
     if (s->op == BT_OP_POW && which == 0)
         return parse("bt__pow_da(a, b, y)");
     derivative d = parse(which ? formulas[s->op].db : formulas[s->op].da);
-    if (d.op == '*' && (strcmp(d.rest, "a") == 0 || strcmp(d.rest, "b") == 0)) {
+    if (strcmp(d.rest, "a") == 0 || strcmp(d.rest, "b") == 0) {
         const uint32_t slot = *d.rest == 'a' ? s->a : s->b;
         if (is_number(e->f, slot)) { // part of the coefficient
-            d.coefficient *= e->f->constants[slot - e->f->n];
+            const double c = e->f->constants[slot - e->f->n];
+            d.coefficient = d.op == '*' ? d.coefficient * c : d.coefficient / c;
             d.op = '\0';
         }
     }
@@ -552,16 +554,19 @@ static void print_values(emitter *e)
 
 /* ---- Adjoints ---- */
 
+/* Terms stand in the order in which their adjoints are known, for the last to wait for nothing but
+ * its own addition. */
 static void add_term(emitter *e, uint32_t to, double coefficient, uint32_t adjoint, uint32_t step,
                      uint32_t which)
 {
-    term *first = e->sum[to] == NONE ? NULL : &e->terms[e->sum[to]];
-    if (first && first->adjoint == adjoint && first->step == NONE && step == NONE) {
-        first->coefficient += coefficient;
+    term *last = e->sum[to] == NONE ? NULL : &e->terms[e->last[to]];
+    if (last && last->adjoint == adjoint && last->step == NONE && step == NONE) {
+        last->coefficient += coefficient;
         return;
     }
-    e->terms[e->n_terms] = (term){coefficient, adjoint, step, which, e->sum[to]};
-    e->sum[to] = e->n_terms++;
+    e->terms[e->n_terms] = (term){coefficient, adjoint, step, which, NONE};
+    *(last ? &last->next : &e->sum[to]) = e->n_terms;
+    e->last[to] = e->n_terms++;
 }
 
 /* The adjoint of a slot whose sum is complete: a number or another adjoint times a number, or one
@@ -647,25 +652,45 @@ static void print_adjoint_name(emitter *e, uint32_t slot)
         print(e, "_%zu", e->output);
 }
 
+/* What the adjoint of a term is multiplied by: size op derivative. */
+static void print_multiplier(emitter *e, const term *t, const derivative *d, double size)
+{
+    const bt__instruction *s = &e->f->steps[t->step];
+    if (size != 1.0 || d->op == '/') {
+        print_number(e, size);
+        print(e, " %c ", d->op);
+    }
+    if (s->op == BT_OP_DOT) // the other operand of the pair
+        print_slot(e, e->f->list[s->a + (t->which < s->b ? t->which + s->b : t->which - s->b)]);
+    else
+        print_rest(e, d, t->step, t->which);
+}
+
+/* size times the adjoint, either of which may be 1. */
+static void print_multiple(emitter *e, const term *t, double size)
+{
+    if (size != 1.0 || t->adjoint == NONE) {
+        print_number(e, size);
+        print(e, "%s", t->adjoint == NONE ? "" : " * ");
+    }
+    if (t->adjoint != NONE)
+        print_adjoint_name(e, t->adjoint);
+}
+
 /* A term of a step on a list that is neither sum nor dot, without its sign. */
 static void print_list_term(emitter *e, const term *t)
 {
     const bt__instruction *s = &e->f->steps[t->step];
     const uint32_t *x = e->f->list + s->a, y = (uint32_t)e->f->base + t->step;
     const bool extreme = s->op == BT_OP_MAX_OF || s->op == BT_OP_MIN_OF;
-    const bool select = s->op == BT_OP_SELECT, number = fabs(t->coefficient) != 1.0;
+    const bool select = s->op == BT_OP_SELECT;
     if (select || extreme) {
         print(e, "(");
         print_slot(e, x[select ? 0 : t->which]);
         print_formula(e, select ? " > 0 ? " : " == y ? ", t->step);
         print_formula(e, select && t->which == 2 ? "0 : " : "", t->step);
     }
-    if (number || t->adjoint == NONE)
-        print_number(e, fabs(t->coefficient));
-    if (t->adjoint != NONE) {
-        print(e, "%s", number ? " * " : "");
-        print_adjoint_name(e, t->adjoint);
-    }
+    print_multiple(e, t, fabs(t->coefficient));
     if (extreme) {
         print(e, " * p%ua", t->step);
     } else if (!select) {
@@ -682,50 +707,59 @@ static void print_list_term(emitter *e, const term *t)
         print_formula(e, select && t->which == 2 ? ")" : " : 0)", t->step);
 }
 
-/* A term without its sign. */
+/* A term without its sign. The adjoint is known last, so it is multiplied last. */
 static void print_term(emitter *e, const term *t)
 {
-    if (t->step != NONE && is_list(&e->f->steps[t->step]) && e->f->steps[t->step].op != BT_OP_DOT) {
+    const double size = fabs(t->coefficient);
+    derivative d = {.coefficient = 1.0, .op = '*', .rest = ""};
+    if (t->step == NONE) {
+        print_multiple(e, t, size);
+        return;
+    }
+    const uint32_t op = e->f->steps[t->step].op;
+    if (bt__is_list(op) && op != BT_OP_DOT) {
         print_list_term(e, t);
         return;
     }
-    const bool dot = t->step != NONE && e->f->steps[t->step].op == BT_OP_DOT;
-    derivative d = {.coefficient = 1.0, .op = t->step == NONE ? '\0' : '*', .rest = ""};
-    if (t->step != NONE && !dot)
+    if (op != BT_OP_DOT)
         d = derivative_of(e, t->step, t->which);
-    const double size = fabs(t->coefficient);
-    const bool number = size != 1.0 || (t->adjoint == NONE && (d.op != '*' || d.choice));
     if (d.choice) {
         print(e, "(");
         print_part(e, d.rest, strlen(d.rest) - strlen(CHOICE), t->step);
         print(e, " ? ");
-    }
-    if (number)
-        print_number(e, size);
-    if (t->adjoint != NONE) {
-        print(e, "%s", number ? " * " : "");
-        print_adjoint_name(e, t->adjoint);
-    }
-    if (!d.op)
-        return;
-    if (!d.choice && (number || t->adjoint != NONE))
-        print(e, " %c ", d.op);
-    if (d.choice) {
+        print_multiple(e, t, size);
         print(e, " : ");
         print_number(e, 0.0);
         print(e, ")");
-    } else if (dot) { // the other operand of the pair
-        const bt__instruction *s = &e->f->steps[t->step];
-        print_slot(e, e->f->list[s->a + (t->which < s->b ? t->which + s->b : t->which - s->b)]);
+    } else if (t->adjoint == NONE) {
+        print_multiplier(e, t, &d, size);
     } else {
-        print_rest(e, &d, t->step, t->which);
+        const bool one_word = d.sum || is_costly(&d) || !strpbrk(d.rest, "*/");
+        const bool group = size != 1.0 || d.op == '/' || !one_word;
+        print_adjoint_name(e, t->adjoint);
+        print(e, " * %s", group ? "(" : "");
+        print_multiplier(e, t, &d, size);
+        print(e, "%s", group ? ")" : "");
     }
+}
+
+/* Two terms change places if that saves the minus at the beginning. */
+static uint32_t first_of_sum(emitter *e, uint32_t slot)
+{
+    const uint32_t first = e->sum[slot];
+    const uint32_t second = first == NONE ? NONE : e->terms[first].next;
+    if (second == NONE || e->terms[first].coefficient > 0.0 ||
+        !(e->terms[second].coefficient > 0.0))
+        return first;
+    e->terms[first].next = e->terms[second].next;
+    e->terms[second].next = first;
+    return e->sum[slot] = second;
 }
 
 static void print_sum(emitter *e, uint32_t slot)
 {
     int printed = 0;
-    for (uint32_t i = e->sum[slot]; i != NONE; i = e->terms[i].next) {
+    for (uint32_t i = first_of_sum(e, slot); i != NONE; i = e->terms[i].next) {
         const term *t = &e->terms[i];
         if (t->coefficient == 0.0)
             continue;
@@ -835,11 +869,12 @@ static bool allocate(emitter *e)
     e->partner = malloc(2 * steps * sizeof *e->partner);
     e->has_partial = malloc(2 * steps * sizeof *e->has_partial);
     e->sum = malloc(slots * sizeof *e->sum);
+    e->last = malloc(slots * sizeof *e->last);
     e->factor = malloc(slots * sizeof *e->factor);
     e->root = malloc(slots * sizeof *e->root);
     e->wanted = malloc(slots * sizeof *e->wanted);
     e->terms = malloc((2 * steps + f->n_list) * sizeof *e->terms);
-    return e->loaded && e->partner && e->has_partial && e->sum && e->factor && e->root &&
+    return e->loaded && e->partner && e->has_partial && e->sum && e->last && e->factor && e->root &&
            e->wanted && e->terms;
 }
 
@@ -849,6 +884,7 @@ static void clear(emitter *e)
     free(e->partner);
     free(e->has_partial);
     free(e->sum);
+    free(e->last);
     free(e->factor);
     free(e->root);
     free(e->wanted);

@@ -79,8 +79,10 @@ static void sweep_back(const bt_function *f, const bt_workspace *w, size_t top)
 {
     const double *const value = w->value, *const tangent = w->tangent;
     double *const adjoint = w->adjoint, *const adjoint_tangent = w->adjoint_tangent;
-    for (size_t slot = top; slot >= f->base; slot--) {
-        const bt__instruction s = f->steps[slot - f->base];
+    const bt__instruction *const steps = f->steps;
+    const size_t base = f->base;
+    for (size_t slot = top; slot >= base; slot--) {
+        const bt__instruction s = steps[slot - base];
         const double g = adjoint[slot], gt = adjoint_tangent[slot], y = value[slot];
         (void)y;
         if (g == 0.0 && gt == 0.0)

@@ -289,7 +289,7 @@ static void test_text(void **state)
                               "    y[0] = v6;\n"
                               "    const double d4 = v4;\n"
                               "    g[0] = d4 - d4 * x1;\n"
-                              "    g[1] = d4 - d4 * x0 - 3.0 * d4 * x1 * x1;\n"
+                              "    g[1] = -d4 * (3.0 * x1 * x1) - d4 * x0 + d4;\n"
                               "}\n");
     free(text);
     bt_function_destroy(f);

@@ -438,11 +438,13 @@ static void test_old_handles(void **state)
     assert_real_near(bt_value(copy), 3, 0, 0);
     assert_real_near(bt_value(y), 4, 0, 0);
     assert_real_near(bt_value(bt_mul(copy, x)), 9, 0, 0);
-    assert_real_near(bt_value(bt_add(y, copy)), 7, 0, 0);
+    const bt_var mixed = bt_add(y, copy); // of the old y and the new x
+    assert_real_near(bt_value(mixed), 7, 0, 0);
     assert_real_near(bt_value(bt_add_const(copy, 1)), 4, 0, 0);
     bt_tape_forward(t);
     assert_real_near(bt_value(y), 9, 0, 0);
     assert_real_near(bt_value(bt_neg(y)), -9, 0, 0);
+    assert_real_near(bt_value(bt_neg(mixed)), -12, 0, 0);
     const bt_var root = bt_mul(y, copy); // x^3
     assert_real_near(bt_value(root), 27, 0, 0);
     ct_assert_ok(bt_backward(root), NULL);

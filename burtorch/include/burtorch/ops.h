@@ -7,9 +7,9 @@
  * expf, and constants are whole numbers (or in BT__C), so that floats stay floats. The last columns
  * are the interval(s) from which tests draw operands.
  *
- * At a kink the derivative is a subgradient: abs, relu: 0 at 0; leaky_relu: the slope at 0; min, max:
- * half to each operand at a tie; at_least, at_most: 1 at the bound. sqrt at 0 has the derivative inf.
- * NaN goes through every operation. */
+ * At a kink the derivative is a subgradient: abs, relu: 0 at 0; leaky_relu: the slope at 0; min,
+ * max: half to each operand at a tie; at_least, at_most: 1 at the bound. sqrt at 0 has the
+ * derivative inf. NaN goes through every operation. */
 #ifndef BURTORCH_OPS_H
 #define BURTORCH_OPS_H
 
@@ -146,11 +146,12 @@ const bt_op_info *bt_op_info_of(bt_op op);
  * variable, constant, those with a plain number, dot and dot_bias, which are no functions of plain
  * operands. */
 bt_op bt_op_find(const char *name, size_t length);
-/* Value of an operation on plain numbers (b is ignored by unary ones, and the number c of those that
- * have one); NaN for any other operation. */
+/* Value of an operation on plain numbers (b is ignored by unary ones, and the number c of those
+ * that have one); NaN for any other operation. */
 double bt_op_evaluate(bt_op op, double a, double b);
 
-/* ---- Parts of the formulas above; private. The functions are in <burtorch/tape_template.h> ---- */
+/* ---- Parts of the formulas above; private. The functions are in <burtorch/tape_template.h> ----
+ */
 
 #define BT__LOG2_E    1.44269504088896340736
 #define BT__LOG10_E   0.43429448190325182765

@@ -33,6 +33,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -51,12 +52,35 @@ typedef uint64_t bt__index;
 typedef uint32_t bt__indexf;
 
 #if defined(__GNUC__)
-typedef double bt__pair __attribute__((vector_size(16), aligned(8), may_alias));
-typedef float bt__pairf __attribute__((vector_size(8), aligned(4), may_alias));
 #define BT__UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 #else
 #define BT__UNLIKELY(condition) (condition)
 #endif
+
+/* value and the 0 of the gradient behind it, in one store: it is stores that recording waits for.
+ */
+static inline void bt__store_pair(void *to, double value)
+{
+#if defined(__GNUC__)
+    typedef double pair __attribute__((vector_size(16), aligned(8), may_alias));
+    const pair both = {value, 0};
+    *(pair *)to = both;
+#else
+    const double both[2] = {value, 0};
+    memcpy(to, both, sizeof both);
+#endif
+}
+static inline void bt__store_pairf(void *to, float value)
+{
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    const uint64_t both = bits;
+#else
+    const float both[2] = {value, 0};
+#endif
+    memcpy(to, &both, 2 * sizeof value);
+}
 
 #include <burtorch/tape_template.h> // bt_tape, bt_var, bt_add: double
 

@@ -225,13 +225,7 @@ static inline BT__NODE *BT__F(bt__fill)(BT__TAPE *tape, int64_t n, bt_op op, int
     BT__NODE *node = &tape->nodes[n];
     node->a = (uint32_t)a;
     node->op = (uint32_t)op;
-#if defined(__GNUC__) // in one store: it is stores that recording waits for
-    const BT__F(bt__pair) both = {value, 0};
-    *(BT__F(bt__pair) *)&node->value = both;
-#else
-    node->value = value;
-    node->gradient = 0;
-#endif
+    BT__F(bt__store_pair)((unsigned char *)node + offsetof(BT__NODE, value), value);
     return node;
 }
 
