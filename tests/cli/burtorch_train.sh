@@ -81,6 +81,20 @@ assert o["validation_loss"] == best["validation_loss"] and len([r for r in rows 
 PY
 fi
 
+# Real data: names, and a little of a play.
+if [ -n "${CTRAIN_DATA:-}" ] && [ -e "$CTRAIN_DATA/names.txt.xz" ] && command -v python3 >/dev/null; then
+  xz -dc "$CTRAIN_DATA/names.txt.xz" >names.txt
+  xz -dc "$CTRAIN_DATA/input.txt.xz" >input.txt
+  "$cli" train --text names.txt --json >names.json || fail "names: exit code $?"
+  "$cli" train --model gpt --text input.txt --steps 100 --json >gpt.json || fail "input: exit code $?"
+  python3 - <<'PY' || fail "real data: $(cat names.json gpt.json)"
+import json
+names, gpt = json.load(open("names.json")), json.load(open("gpt.json"))
+assert names["validation_loss"] < 2.15 and names["train_chars"] + names["validation_chars"] == 228146, names
+assert gpt["validation_loss"] < 2.7 and gpt["unigram_loss"] > 3.2 and len(gpt["samples"]) > 300, gpt
+PY
+fi
+
 head -c 5000 /dev/urandom >random
 "$cli" train --text random --unit running --steps 20 --sample 1 >out 2>err || fail "random bytes: $(cat err)"
 printf 'Die Br\xfccke f\xc3\xbchrt weiter.\n' >umlaut
