@@ -58,6 +58,12 @@ bad "not a safetensors file" train --text "$names" --resume rows.csv
 bad "not a checkpoint of train" train --text "$names" --resume mlp.whole
 head -c 3000 a.ckpt >cut.ckpt
 bad "cut.ckpt" train --text "$names" --resume cut.ckpt
+LC_ALL=C sed 's/"settings.lr":"0.003"/"settings.lr":"0.0x3"/' a.ckpt >wrong.ckpt
+bad "wrong.ckpt: --lr: '0.0x3' is not a number" train --text "$names" --resume wrong.ckpt
+LC_ALL=C sed 's/"settings.model":"mlp"/"settings.model":"MLP"/' a.ckpt >wrong.ckpt
+bad "wrong.ckpt: --model: 'MLP'" train --text "$names" --resume wrong.ckpt
+LC_ALL=C sed 's/"settings.embed":"10"/"settings.embed":"11"/' a.ckpt >wrong.ckpt
+bad "wrong.ckpt" train --text "$names" --resume wrong.ckpt
 rm best.ckpt.best
 bad "best.ckpt.best" train --data rows.csv --resume best.ckpt
 

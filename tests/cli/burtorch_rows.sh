@@ -117,6 +117,12 @@ bad "images.libsvm:1:" eval --data images.libsvm --format libsvm l.st
 bad "numbers.csv" eval --data numbers.csv --label nosuch n.st
 head -c 200 c.st >cut.st
 bad "cut.st" eval --data classes.csv cut.st
+LC_ALL=C sed 's/"features":"3"/"features":"9"/' c.st >wrong.st
+bad "wrong.st: the arrays are not of the sizes in the metadata" eval --data classes.csv wrong.st
+LC_ALL=C sed 's/"classes":"3 7"/"classes":"3,7"/' c.st >wrong.st
+bad "wrong.st: the metadata 'classes' is malformed" eval --data classes.csv wrong.st
+LC_ALL=C sed 's/rows-linear/rows-linexr/' c.st >wrong.st
+bad "wrong.st" eval --data classes.csv wrong.st
 
 # Real data.
 if [ -n "${CTRAIN_DATA:-}" ] && [ -e "$CTRAIN_DATA/a9a.xz" ]; then

@@ -2,6 +2,8 @@
 /* Models of labelled rows: their graphs, how well they do, and how files describe them. */
 #include "burtorch/row_model.h"
 
+#include "burtorch/burtorch_cli.h"
+
 #include <ctrain/json.h>
 #include <math.h>
 #include <stdio.h>
@@ -18,7 +20,7 @@ const char *activation_name(bt_activation activation)
 bt_activation activation_of(const char *name)
 {
     bt_activation a = BT_IDENTITY;
-    for (size_t i = 0; i < sizeof activation_names / sizeof *activation_names; i++)
+    for (size_t i = 0; i < COUNT(activation_names); i++)
         if (strcmp(name, activation_names[i]) == 0)
             a = (bt_activation)i;
     return a;
@@ -240,6 +242,8 @@ ct_status row_net_score(row_net *net, const row_spec *spec, const bt_rows *rows,
 
 /* ---- Files ---- */
 
+static const char *const kinds[] = {"rows-linear", "rows-mlp", "rows-cnn"}; // "rows-" and the model
+
 static void add(row_description *d, const char *key, const char *value)
 {
     d->entries[d->n].key = key;
@@ -268,9 +272,8 @@ static char *labels_text(const row_spec *spec)
 
 ct_status row_describe(row_description *d, const row_spec *spec, ct_diag *diag)
 {
-    static const char *const kinds[] = {"rows-linear", "rows-mlp", "rows-cnn"};
     memset(d, 0, sizeof *d);
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < COUNT(kinds); i++)
         if (strcmp(kinds[i] + 5, spec->model) == 0)
             add(d, "model", kinds[i]);
     add_number(d, "features", (double)spec->features);
@@ -380,7 +383,10 @@ ct_status row_spec_read(row_spec *spec, const bt_safetensors *file, const char *
     const char *standardize = bt_safetensors_metadata(file, "standardize");
     const bt_array *output = bt_safetensors_find(file, "output.weight");
     memset(spec, 0, sizeof *spec);
-    if (!model || strncmp(model, "rows-", 5) != 0)
+    bool known = false;
+    for (size_t i = 0; model && i < COUNT(kinds); i++)
+        known |= strcmp(model, kinds[i]) == 0;
+    if (!known)
         return ct_fail(diag, CT_EPARSE, "%s: not a model of train --data", path);
     spec->model = model + 5;
     spec->dtype = output && strcmp(output->dtype, "F64") == 0 ? BT_F64 : BT_F32;
