@@ -57,12 +57,11 @@ ct_status bt__function_check(const bt_function *f, const bt_workspace *w, size_t
 
 void bt__function_forward(const bt_function *f, double *value)
 {
-    const bt__instruction *const steps = f->steps;
-    const size_t n_steps = f->n_steps;
+    const uint32_t *const list = f->list;
+    const bt__instruction *step = f->steps, *const end = step + f->n_steps;
     double last = f->base ? value[f->base - 1] : 0.0; // of slot - 1
-    size_t slot = f->base;
-    for (size_t i = 0; i < n_steps; i++, slot++) {
-        const bt__instruction s = steps[i];
+    for (size_t slot = f->base; step < end; step++, slot++) {
+        const bt__instruction s = *step;
         double sum = 0.0;
         switch (s.op) {
 #define UNARY_VALUE(ID, name, y_, da, low, high)                                                   \
@@ -80,17 +79,17 @@ void bt__function_forward(const bt_function *f, double *value)
             BT_UNARY_OPS(UNARY_VALUE)
             BT__BINARY_STEPS(BINARY_VALUE)
         case BT_OP_SUM:
-            for (const uint32_t *x = f->list + s.a, *end = x + s.b; x < end; x++)
+            for (const uint32_t *x = list + s.a, *stop = x + s.b; x < stop; x++)
                 sum += value[*x];
             value[slot] = last = sum;
             break;
         case BT_OP_DOT:
-            for (const uint32_t *x = f->list + s.a, *end = x + s.b; x < end; x++)
+            for (const uint32_t *x = list + s.a, *stop = x + s.b; x < stop; x++)
                 sum += value[x[0]] * value[x[s.b]];
             value[slot] = last = sum;
             break;
         default:
-            value[slot] = last = bt__list_value(s.op, f->list + s.a, s.b, value, 1);
+            value[slot] = last = bt__list_value(s.op, list + s.a, s.b, value, 1);
         }
     }
 }

@@ -298,6 +298,10 @@ static void test_special_gradients(void **state)
             ct_assert_near(d[1], db, 1e-15, 1e-15 * size);
             ct_assert_ok(bt_function_hvp(f, w, k, point, (double[]){0, 0}, &y, batch, hv), NULL);
             ct_assert_array_near(batch, d, 2, 1e-15, 1e-15 * size);
+            double dy[M];
+            ct_assert_ok(bt_function_jvp(f, w, point, (double[]){1, 0}, NULL, dy), NULL);
+            if (k < 3)
+                ct_assert_near(dy[k], d[0], 1e-15, 0);
             bt__function_batch(&bt__block_scalar, f, w, k, 1, point, &y, batch);
             assert_same(batch[0], d[0]);
             assert_same(batch[1], d[1]);

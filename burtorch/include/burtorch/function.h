@@ -54,9 +54,10 @@ typedef struct bt_workspace bt_workspace;
  * operations on equal operands become one, and operations that IEEE arithmetic cannot tell from a
  * simpler one become that one: x * 1, x / 1, x + -0, x - 0, pow(x, 1) are x; x * -1 is -x; x / c is
  * x * (1 / c) where c is a power of two; x - c is x + -c; select with a constant condition has
- * chosen. (Not x + 0, which turns -0 into 0, and not x * 0, which may be NaN.) So values are, bit for bit, those of bt_tape_forward; gradients may
- * differ from bt_backward's in the last bits, as they are summed in another order. (And those of a
- * variance with an infinite operand, which is NaN, are all NaN.)
+ * chosen. (Not x + 0, which turns -0 into 0, and not x * 0, which may be NaN.) So values are, bit
+ * for bit, those of bt_tape_forward; gradients may differ from bt_backward's in the last bits, as
+ * they are summed in another order. (And those of a variance with an infinite operand, whose value
+ * is NaN, are all NaN.)
  *
  * On failure *out is NULL and diag tells which input or output it is. BT_ETAPE: of another tape
  * than the first output's, dropped by a rewind, or none. CT_EINVALID: no output; an input that is
@@ -117,9 +118,10 @@ CT_MUST_USE ct_status bt_function_hessian(const bt_function *f, bt_workspace *w,
 /* ---- Many points at once ----
  *
  * count points x (count, n), one vector lane a point. Results are those of the functions above, bit
- * for bit, except that on AVX2 and AVX-512 exp, log, neg_log, tanh, sigmoid and softplus (and the
- * derivative of the last) come from <ctrain/kernels.h>, which states their errors: 1, 1, 1, 3, 2.75
- * and 2 units in the last place. */
+ * for bit, except that on AVX2 and AVX-512 exp (and exp_shifted), log, neg_log, tanh, sigmoid and
+ * softplus (and the derivative of the last) come from <ctrain/kernels.h>, which states their
+ * errors: 1, 1, 1, 3, 2.75 and 2 units in the last place. norm, log_sum_exp, max_of, min_of and
+ * select are computed point by point. */
 
 /* y (count, m) = f of each point. */
 CT_MUST_USE ct_status bt_function_evaluate_batch(const bt_function *f, bt_workspace *w,
