@@ -65,7 +65,7 @@ static inline const char *read_inputs(inputs *in, const char *text)
 
 static inline bt_tensor declare_input(bt_graph *g, const inputs *in, size_t j)
 {
-    char name[16];
+    char name[24];
     snprintf(name, sizeof name, "x%zu", j);
     return in->bounds[j] ? bt_input_u32(g, in->shapes[j])
                          : bt_parameter(g, name, in->shapes[j], bt_init_zeros());

@@ -47,6 +47,9 @@ cmp -s t1.st t2.st || fail "gpt: --threads changes the model"
 "$cli" sample --count 100 m.safetensors >s || fail "sample: exit code $?"
 [ "$(wc -l <s)" = 100 ] || fail "sample: not 100 lines"
 grep -vqE '^[a-z]*$' s && fail "sample: other than letters: $(grep -vE '^[a-z]*$' s)"
+"$cli" sample --count 5 --prompt mar m.safetensors >p && [ "$(grep -c '^mar' p)" = 5 ] || fail "sample: does not begin with the prompt: $(cat p)"
+out=$("$cli" sample --prompt 'm7' m.safetensors 2>&1)
+[ $? = 2 ] && [[ $out == *"byte 2 of the prompt"* ]] || fail "sample: takes a prompt of other letters: $out"
 
 # eval: on all of the text with nothing held back it is what train says of what is held back.
 "$cli" eval --text "$names" m.safetensors >e || fail "eval: exit code $?"

@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 typedef struct sample_settings {
-    const char *model;
+    const char *model, *prompt;
     size_t count, max_bytes;
     double temperature;
     uint64_t seed;
@@ -18,6 +18,7 @@ static ct_status draw(const sample_settings *s, bt_text_model **model, samples *
     o.temperature = s->temperature;
     o.max_bytes = s->max_bytes;
     o.seed = s->seed;
+    o.prompt = s->prompt;
     CT_TRY(bt_text_model_load(model, s->model, 1, diag));
     return samples_draw(out, *model, s->count, &o, diag);
 }
@@ -30,7 +31,7 @@ static int run_sample(void *settings, const cli_command *command)
     ct_diag diag = {0};
     const ct_status status = draw(settings, &model, &drawn, &diag);
     if (status == CT_OK)
-        samples_print(&drawn);
+        samples_print(&drawn, ((const sample_settings *)settings)->prompt);
     samples_clear(&drawn);
     bt_text_model_destroy(model);
     return status == CT_OK ? CLI_EXIT_OK : cli_fail(status, &diag);
@@ -45,6 +46,7 @@ static const cli_option options[] = {
      .help = "Below 1 is more careful."},
     {.name = "max-bytes", .type = CLI_COUNT, SAMPLE(max_bytes), .preset = "400", .value = "N", .min = 1, .max = 1000000,
      .help = "Length of a running text, and of a line that does not end before."},
+    {.name = "prompt", .type = CLI_TEXT, SAMPLE(prompt), .preset = "", .value = "TEXT", .help = "What each text begins with."},
     {.name = "seed", .type = CLI_SEED, SAMPLE(seed), .preset = "1", .value = "N", .help = "Of the draws."},
 };
 // clang-format on
@@ -63,7 +65,7 @@ cli_command burtorch_sample(void)
         .description = "Prints texts drawn from a model that train --text --model-out wrote, each "
                        "with a line end behind it.",
         .examples = "burtorch-cli sample --count 20 --temperature 0.8 names.safetensors\n"
-                    "burtorch-cli sample --count 1 --max-bytes 2000 gpt.safetensors",
+                    "burtorch-cli sample --count 1 --max-bytes 2000 --prompt 'ROMEO:' gpt.safetensors",
         .options = options,
         .n_options = COUNT(options),
         .operands = operands,

@@ -456,7 +456,7 @@ static void print_training(const training *t)
         printf("report           %s\n", s->report);
     if (t->samples.n)
         printf("\n");
-    samples_print(&t->samples);
+    samples_print(&t->samples, "");
 }
 
 static ct_status draw_samples(training *t, ct_diag *diag)

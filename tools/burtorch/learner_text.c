@@ -197,9 +197,10 @@ void samples_clear(samples *s)
     free(s->lengths);
 }
 
-void samples_print(const samples *s)
+void samples_print(const samples *s, const char *prompt)
 {
     for (size_t i = 0; i < s->n; i++) {
+        fputs(prompt, stdout);
         fwrite(s->texts + i * (s->max_bytes + 1), 1, s->lengths[i], stdout);
         putchar('\n');
     }

@@ -117,6 +117,7 @@ typedef struct samples {
 ct_status samples_draw(samples *s, bt_text_model *model, size_t n, const bt_sample_options *opt,
                        ct_diag *diag);
 void samples_clear(samples *s);
-void samples_print(const samples *s);
+/* A line each, prompt before it. */
+void samples_print(const samples *s, const char *prompt);
 
 #endif
