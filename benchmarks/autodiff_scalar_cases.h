@@ -222,7 +222,8 @@ static double burtorch_replay(void)
     return (double)(bt_gradient(a) + bt_gradient(b));
 }
 
-/* x -> x + x a long way: nanoseconds a node, with the room reserved. */
+/* x -> x + a a long way: nanoseconds a node, with the room reserved. Every node of the sweep adds
+ * to the gradient of a, one after the other. */
 static double burtorch_chain(void)
 {
     bt_tape *const t = TAPE;
@@ -231,6 +232,20 @@ static double burtorch_chain(void)
     bt_var x = a;
     for (int i = 1; i < CHAIN; i++)
         x = bt_add(x, a);
+    if (bt_backward(x) != CT_OK)
+        abort();
+    return (double)bt_gradient(a);
+}
+
+/* x -> c x: one operand a node. */
+static double burtorch_chain_of_one(void)
+{
+    bt_tape *const t = TAPE;
+    bt_tape_rewind(t, empty);
+    const bt_var a = bt_variable(t, (real)1);
+    bt_var x = a;
+    for (int i = 1; i < CHAIN; i++)
+        x = bt_mul_const(x, (real)0.9999999);
     if (bt_backward(x) != CT_OK)
         abort();
     return (double)bt_gradient(a);
@@ -247,6 +262,8 @@ static void run_cases(const char *precision)
     bt_tape_reset(TAPE);
     if (bt_tape_reserve(TAPE, CHAIN) != CT_OK)
         abort();
-    print_chain(precision, burtorch_chain, (double)bt_tape_bytes(TAPE) / CHAIN);
+    const double bytes = (double)bt_tape_bytes(TAPE) / CHAIN;
+    print_chain("chain", precision, burtorch_chain, bytes);
+    print_chain("chain_of_one", precision, burtorch_chain_of_one, bytes);
     bt_tape_destroy(TAPE);
 }

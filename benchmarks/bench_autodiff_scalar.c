@@ -62,14 +62,15 @@ static void compare(const char *precision, const char *graph, double (*ours)(voi
     fflush(stdout);
 }
 
-static void print_chain(const char *precision, double (*chain)(void), double bytes)
+static void print_chain(const char *graph, const char *precision, double (*chain)(void),
+                        double bytes)
 {
     double ns[CHAIN_BLOCKS], check;
     for (int i = 0; i < CHAIN_BLOCKS; i++)
         ns[i] = block_ns(chain, 1, &check) / CHAIN;
-    printf("{\"graph\":\"chain\",\"precision\":\"%s\",\"nodes\":%d,\"ns_per_node\":%.2f,"
+    printf("{\"graph\":\"%s\",\"precision\":\"%s\",\"nodes\":%d,\"ns_per_node\":%.2f,"
            "\"bytes_per_node\":%.1f}\n",
-           precision, CHAIN, median(ns, CHAIN_BLOCKS), bytes);
+           graph, precision, CHAIN, median(ns, CHAIN_BLOCKS), bytes);
     fflush(stdout);
 }
 
@@ -121,30 +122,31 @@ static void run_f64(void)
 }
 
 #include "../tests/support/tape_as_float.h"
-#define real               float
-#define TAPE               tape_f32
-#define naive              naive_f32
-#define naive_node         naive_nodef
-#define n_leaf             n_leaff
-#define n_add              n_addf
-#define n_sub              n_subf
-#define n_mul              n_mulf
-#define n_div              n_divf
-#define n_sqr              n_sqrf
-#define n_cub              n_cubf
-#define n_relu             n_reluf
-#define naive_forward      naive_forwardf
-#define naive_backward     naive_backwardf
-#define naive_tiny         naive_tinyf
-#define naive_small_record naive_small_recordf
-#define naive_small        naive_smallf
-#define naive_replay       naive_replayf
-#define burtorch_tiny      burtorch_tinyf
-#define small_record       small_recordf
-#define burtorch_small     burtorch_smallf
-#define burtorch_replay    burtorch_replayf
-#define burtorch_chain     burtorch_chainf
-#define run_cases          run_casesf
+#define real                  float
+#define TAPE                  tape_f32
+#define naive                 naive_f32
+#define naive_node            naive_nodef
+#define n_leaf                n_leaff
+#define n_add                 n_addf
+#define n_sub                 n_subf
+#define n_mul                 n_mulf
+#define n_div                 n_divf
+#define n_sqr                 n_sqrf
+#define n_cub                 n_cubf
+#define n_relu                n_reluf
+#define naive_forward         naive_forwardf
+#define naive_backward        naive_backwardf
+#define naive_tiny            naive_tinyf
+#define naive_small_record    naive_small_recordf
+#define naive_small           naive_smallf
+#define naive_replay          naive_replayf
+#define burtorch_tiny         burtorch_tinyf
+#define small_record          small_recordf
+#define burtorch_small        burtorch_smallf
+#define burtorch_replay       burtorch_replayf
+#define burtorch_chain        burtorch_chainf
+#define burtorch_chain_of_one burtorch_chain_of_onef
+#define run_cases             run_casesf
 static bt_tape *TAPE;
 #include "autodiff_scalar_cases.h"
 
