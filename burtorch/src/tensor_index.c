@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* gather and concat: shapes and builders. */
+/* gather, concat, and indices as real numbers: shapes and builders. */
 #include "graph_private.h"
 
 ct_status bt__gather_shape(bt__call *call, ct_diag *diag)
@@ -41,6 +41,17 @@ ct_status bt__concat_shape(bt__call *call, ct_diag *diag)
     for (size_t i = 0; i < out->shape.axes; i++)
         out->attributes.size[i < axis ? 0 : 1] *= out->shape.dims[i];
     return CT_OK;
+}
+
+ct_status bt__real_shape(bt__call *call, ct_diag *diag)
+{
+    call->out->shape = call->in[0]->shape;
+    return bt__want_indices(call, 0, diag);
+}
+
+bt_tensor bt_tensor_real(bt_tensor indices)
+{
+    return bt__tensor_record(BT__REAL, &indices, 1, NULL, bt_shape0());
 }
 
 bt_tensor bt_tensor_gather(bt_tensor x, bt_tensor indices)

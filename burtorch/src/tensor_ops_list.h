@@ -83,7 +83,8 @@
 #define BT__INDEX_OPS(X)                                                                           \
     X(EMBEDDING, embedding, embedding, embedding, BT__IN(1), 0, 0)                                 \
     X(GATHER, gather, gather, gather, BT__IN(1), 0, 0)                                             \
-    X(CONCAT, concat, concat, concat, 0, 0xff, 0)
+    X(CONCAT, concat, concat, concat, 0, 0xff, 0)                                                  \
+    X(REAL, real, real, real, 0, 0, 0)
 
 #define BT__LOSS_OPS(X)                                                                            \
     X(CROSS_ENTROPY, cross_entropy, cross_entropy, cross_entropy, BT__IN(0) | BT__IN(1), BT__IN(0), 0) \

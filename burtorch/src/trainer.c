@@ -255,6 +255,24 @@ static ct_status check_options(const bt_trainer_options *o, ct_diag *diag)
     return CT_OK;
 }
 
+/* What fill leaves alone shows: real inputs are no number, indices beyond any table. */
+static void spoil_inputs(bt_graph *shard)
+{
+    for (size_t i = 0; i < shard->n_nodes; i++) {
+        bt__node *node = &shard->nodes[i];
+        if (node->op != BT__INPUT || node->init.kind == BT_INIT_CONSTANT)
+            continue;
+        for (size_t k = 0; k < node->size; k++) {
+            if (node->dtype == BT_U32)
+                ((uint32_t *)node->value)[k] = BT_IGNORE - 1;
+            else if (node->dtype == BT_F32)
+                ((float *)node->value)[k] = NAN;
+            else
+                ((double *)node->value)[k] = (double)NAN;
+        }
+    }
+}
+
 static ct_status make_shards(bt_trainer *t, bt_tensor loss, ct_diag *diag)
 {
     for (size_t s = 1; s < t->options.shards; s++) {
@@ -273,6 +291,8 @@ static ct_status make_shards(bt_trainer *t, bt_tensor loss, ct_diag *diag)
         t->shards[s]->take_weight = take_weight;
         t->shards[s]->take_weight_context = t;
         CT_TRY(bt_graph_plan(t->shards[s], own, diag));
+        if (s > 0)
+            spoil_inputs(t->shards[s]);
     }
     return CT_OK;
 }
@@ -464,7 +484,7 @@ static void copy_buffers(const bt_trainer *t)
     for (size_t i = 0; i < from->n_nodes; i++)
         for (size_t s = 1; from->nodes[i].op == BT__BUFFER && s < t->options.shards; s++)
             memmove(t->shards[s]->nodes[i].value, from->nodes[i].value,
-                   from->nodes[i].size * bytes_of(t));
+                    from->nodes[i].size * bytes_of(t));
 }
 
 ct_status bt_trainer_evaluate(bt_trainer *t, size_t parts, bt_fill_fn *fill, void *context,

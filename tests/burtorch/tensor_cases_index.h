@@ -85,7 +85,20 @@ static void reference_concat_same(double *out, const double *const *in, const bt
     reference_concat(out, both, two, 2, 1);
 }
 
+/* Beside a real operand, that there be a gradient. */
+static bt_tensor build_real(const bt_tensor *in)
+{
+    return bt_tensor_mul(in[0], bt_tensor_real(in[1]));
+}
+
+static void reference_real(double *out, const double *const *in, const bt_shape *shapes)
+{
+    for (size_t i = 0; i < shapes[0].dims[0]; i++)
+        out[i] = in[0][i] * in[1][i];
+}
+
 static const tensor_case index_cases[] = {
+    {"real", "f19 u19<7", build_real, reference_real, "f19 u18<7", 0, 0, 0, NULL},
     {"gather", "f5x7 u5<7", build_gather, reference_gather,
      "f5x7 u4<7; f5x7 u5x7<7; f5 u5<5; f u<1", 0, 0, 0, "f4096x16 u4096<16"},
     {"gather deep", "f2x3x4 u2x3<4", build_gather, reference_gather, NULL, 0, 0, 0, NULL},

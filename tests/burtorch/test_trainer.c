@@ -258,6 +258,30 @@ static void test_frozen_buffers_are_shared(void **state)
     bt_graph_destroy(g);
 }
 
+/* Fills the first shard's inputs whichever shard is asked for. */
+static ct_status mistaken_fill(void *context, bt_graph *shard, size_t part, uint64_t step,
+                               ct_diag *diag)
+{
+    const net *n = context;
+    (void)shard;
+    return part == 0 ? fill(context, n->g, part, step, diag) : CT_OK;
+}
+
+static void test_a_shard_that_is_not_filled(void **state)
+{
+    (void)state;
+    ct_diag diag;
+    bt_trainer *t;
+    bt_trainer_options o = bt_trainer_options_default(BT_SGD);
+    o.shards = 2;
+    net n = new_net(BT_F32, ROWS / 2);
+    ct_assert_ok(bt_trainer_create(&t, n.g, n.loss, &o, &diag), &diag);
+    ct_assert_status(bt_trainer_step(t, 0, 0.1, mistaken_fill, &n, NULL, &diag), CT_ERANGE, &diag);
+    ct_assert_contains(diag.text, "index 4294967294");
+    bt_trainer_destroy(t);
+    bt_graph_destroy(n.g);
+}
+
 static ct_status failing_fill(void *context, bt_graph *shard, size_t part, uint64_t step,
                               ct_diag *diag)
 {
@@ -431,6 +455,7 @@ int main(void)
         cmocka_unit_test(test_one_sample),
         cmocka_unit_test(test_shards_and_rounds_are_one_batch),
         cmocka_unit_test(test_frozen_buffers_are_shared),
+        cmocka_unit_test(test_a_shard_that_is_not_filled),
         cmocka_unit_test(test_failures_change_nothing),
         cmocka_unit_test(test_a_loss_that_is_no_number),
         cmocka_unit_test(test_evaluate),

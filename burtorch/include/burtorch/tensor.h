@@ -143,6 +143,8 @@ bt_tensor bt_tensor_avg_pool2d(bt_tensor x, size_t size, size_t stride);
 bt_tensor bt_tensor_embedding(bt_tensor table, bt_tensor indices);
 /* x (..., N), indices (...) below N: element x[..., indices[...]], (...). */
 bt_tensor bt_tensor_gather(bt_tensor x, bt_tensor indices);
+/* Indices as real numbers: class labels as the targets of binary_cross_entropy. No gradient. */
+bt_tensor bt_tensor_real(bt_tensor indices);
 /* n tensors, whose shapes differ in `axis` only, one behind the other. n is 1 to 8. */
 bt_tensor bt_tensor_concat(const bt_tensor *x, size_t n, int axis);
 

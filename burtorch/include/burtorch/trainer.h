@@ -43,8 +43,10 @@ CT_MUST_USE ct_status bt_trainer_create(bt_trainer **out, bt_graph *graph, bt_te
 void bt_trainer_destroy(bt_trainer *trainer);
 
 /* Fill the inputs of one part of a batch: bt_tensor_in(shard, x) is the shard's copy of the input
- * x. part counts 0 … shards * accumulate - 1. Called by the thread that runs the shard, for
- * different shards at the same time. */
+ * x, which is what to fill, never x itself. In the shards after the first, inputs begin as NaN and
+ * as indices beyond any table, so that a forgotten one is an error of the first step. part counts 0
+ * … shards * accumulate - 1. Called by the thread that runs the shard, for different shards at the
+ * same time. */
 typedef ct_status bt_fill_fn(void *context, bt_graph *shard, size_t part, uint64_t step,
                              ct_diag *diag);
 static inline bt_tensor bt_tensor_in(bt_graph *graph, bt_tensor x)

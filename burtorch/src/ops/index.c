@@ -62,4 +62,16 @@ static void concat_backward(const bt__call *call)
 }
 
 const bt__op_code BT__CODE(gather) = {gather_forward, gather_backward};
+static ct_status real_forward(const bt__call *call, ct_diag *diag)
+{
+    (void)diag;
+    const uint32_t *x = INDICES(call->in[0]);
+    T *y = VALUE(call->out);
+    BT__SIMD_LOOP
+    for (size_t i = 0; i < call->out->size; i++)
+        y[i] = (T)x[i];
+    return CT_OK;
+}
+
+const bt__op_code BT__CODE(real) = {real_forward, NULL};
 const bt__op_code BT__CODE(concat) = {concat_forward, concat_backward};
