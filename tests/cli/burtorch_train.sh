@@ -158,6 +158,7 @@ bad "--floor has no effect without a --schedule that falls" train --text "$names
 bad "--floor 1 is above --lr" train --text "$names" --floor 1
 bad "--patience has no effect without --validation" train --text "$names" --patience 2 --validation 0
 bad "--checkpoint-every has no effect without --checkpoint" train --text "$names" --checkpoint-every 2
+bad "--threads has no effect without --shards" train --text "$names" --threads 2
 bad "--batch 64 is not a multiple of --shards 3 times --accumulate 1" train --text "$names" --shards 3
 bad "heads" train --model gpt --text "$names" --embed 10 --heads 3
 bad "the same file" train --text "$names" --checkpoint x --model-out x

@@ -62,7 +62,7 @@ const cli_option train_options[] = {
     {.name = "shards", .type = CLI_COUNT, TRAIN(shards), .preset = "1", .value = "N", .min = 1, .max = 256, .group = "Training",
      .help = "Parts of a batch that threads can do at the same time. Changes the last bits of the result; --threads does not."},
     {.name = "threads", .type = CLI_COUNT, TRAIN(threads), .preset = "1", .value = "N", .max = 1024, .group = "Training",
-     .help = "Threads; 0: one a processor. More than --shards help little. The result does not depend on it."},
+     .help = "Threads, for --shards to run on; 0: one a processor. The result does not depend on it."},
     {.name = "seed", .type = CLI_SEED, TRAIN(seed), .preset = "1", .value = "N", .group = "Training",
      .help = "Of the first parameters, the batches, dropout, what is held back, and the samples."},
     {.name = "eval-every", .type = CLI_COUNT, TRAIN(eval_every), .value = "N", .group = "Training",

@@ -165,7 +165,8 @@ static ct_status check_companions(const train_settings *s, ct_diag *diag)
                  {"step-every", step, "--schedule step"},
                  {"step-factor", step, "--schedule step"},
                  {"patience", s->validation > 0, "--validation"},
-                 {"checkpoint-every", s->checkpoint != NULL, "--checkpoint FILE"}};
+                 {"checkpoint-every", s->checkpoint != NULL, "--checkpoint FILE"},
+                 {"threads", s->shards > 1 || s->threads == 1, "--shards, the parts they work on"}};
     for (size_t i = 0; i < COUNT(rules); i++)
         CT_TRY(needs(rules[i].option, rules[i].satisfied, rules[i].what, diag));
     if (cli_given("steps") && cli_given("epochs"))
