@@ -187,7 +187,7 @@ static size_t later(size_t a, size_t b)
 }
 
 /* Whether the linear operation i leaves the gradient of its weight to the trainer. */
-bool bt__weight_is_elsewhere(const bt_graph *graph, size_t i)
+static bool weight_is_elsewhere(const bt_graph *graph, size_t i)
 {
     const bt__node *node = &graph->nodes[i];
     if (graph->weights == BT__WEIGHTS_HERE || node->op != BT__LINEAR ||
@@ -204,7 +204,7 @@ bool bt__weight_is_elsewhere(const bt_graph *graph, size_t i)
 static void take_weights_away(bt_graph *graph)
 {
     for (size_t i = 0; i < graph->n_nodes; i++)
-        if (bt__weight_is_elsewhere(graph, i)) {
+        if (weight_is_elsewhere(graph, i)) {
             graph->calls[i].wanted &= ~BT__IN(1);
             graph->nodes[graph->nodes[i].in[1]].needs_gradient = false;
             graph->nodes[i].weight_elsewhere = true;

@@ -34,8 +34,7 @@ struct bt_trainer {
     bt_graph **shards; // (shards) the first is the user's
     bt_optimizer *optimizer;
     ct_pool *pool;
-    uint32_t *number_of; // (nodes) of a parameter
-    piece *pieces;       // (n_pieces) by parameter
+    piece *pieces; // (n_pieces) by parameter
     size_t n_pieces;
     uint32_t *first_piece; // (nodes + 1) of a linear node that leaves its weight here
     void *scratch;         // (threads, the longest piece)
@@ -83,10 +82,9 @@ static ct_status cut_pieces(bt_trainer *t)
     bt_graph *g = t->shards[0];
     const size_t n = g->n_nodes;
     uint32_t *linear_of = calloc(n, sizeof *linear_of); // 1 + the node, of a weight
-    t->number_of = calloc(n, sizeof *t->number_of);
     t->first_piece = calloc(n + 1, sizeof *t->first_piece);
     size_t count = 0, number = 0;
-    if (!linear_of || !t->number_of || !t->first_piece) {
+    if (!linear_of || !t->first_piece) {
         free(linear_of);
         return CT_ENOMEM;
     }
@@ -99,7 +97,7 @@ static ct_status cut_pieces(bt_trainer *t)
             const bt__node *node = &g->nodes[i];
             if (node->op != BT__PARAMETER)
                 continue;
-            t->number_of[i] = (uint32_t)number++;
+            const size_t parameter = number++;
             if (!node->gradient && !linear_of[i])
                 continue; // the loss does not depend on it
             const size_t length =
@@ -108,7 +106,7 @@ static ct_status cut_pieces(bt_trainer *t)
                 t->first_piece[linear_of[i] - 1] = (uint32_t)count;
             for (size_t at = 0; at < node->size; at += length, count++) {
                 const size_t end = at + length < node->size ? at + length : node->size;
-                const piece p = {t->number_of[i], (uint32_t)i,
+                const piece p = {parameter, (uint32_t)i,
                                  linear_of[i] ? linear_of[i] - 1 : BT_NO_TENSOR, at, end};
                 if (t->pieces)
                     t->pieces[count] = p;
@@ -350,7 +348,6 @@ void bt_trainer_destroy(bt_trainer *t)
     free(t->shards);
     bt_optimizer_destroy(t->optimizer);
     ct_pool_destroy(t->pool);
-    free(t->number_of);
     free(t->pieces);
     free(t->first_piece);
     free(t->scratch);
