@@ -3,6 +3,8 @@
  * point at a time and in batches, compiled from the C it prints, by hand-written C, and recorded
  * and swept on a tape anew; and for a product with the Hessian. JSON lines, one a graph; medians
  * over blocks, all in turn. Run pinned to a core: taskset -c 1 bin/bench_autodiff_function */
+#include "bench_median.h"
+
 #include <burtorch/function.h>
 #include <ctrain/kernels.h>
 #include <ctrain/timer.h>
@@ -132,12 +134,6 @@ static void run_hand(void)
         hand(points + 2 * (i % COUNT), values, gradients);
 }
 
-static int ascending(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static void measure(const char *graph)
 {
     static const struct {
@@ -166,8 +162,7 @@ static void measure(const char *graph)
     for (int c = 0; c < CASES; c++) {
         if (cases[c].run == run_hand && !hand)
             continue;
-        qsort(ns[c], BLOCKS, sizeof *ns[c], ascending);
-        printf(",\"%s\":%.2f", cases[c].name, ns[c][BLOCKS / 2]);
+        printf(",\"%s\":%.2f", cases[c].name, bench_median(ns[c], BLOCKS));
     }
     printf("}\n");
     fflush(stdout);

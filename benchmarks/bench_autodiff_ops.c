@@ -5,6 +5,7 @@
  * the operation alone, timed one by one), and GB/s of values and gradients read and written once
  * or, for products, GFLOP/s. Usage: bench_autodiff_ops [WORD [SIMD]]: only the cases that begin
  * with WORD, and the instruction set SIMD. */
+#include "bench_median.h"
 #include "graph_private.h"
 #include "tensor_cases.h"
 
@@ -17,18 +18,6 @@ typedef struct bench {
     bt_graph *g;
     size_t first, last; // nodes of the operation
 } bench;
-
-static int compare_doubles(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *x, size_t n)
-{
-    qsort(x, n, sizeof *x, compare_doubles);
-    return x[n / 2];
-}
 
 static void check(ct_status status, const ct_diag *diag)
 {
@@ -140,8 +129,8 @@ static void measure(const tensor_case *c, bt_dtype dtype, ct_simd simd)
     printf("{\"bench\": \"autodiff_ops\", \"case\": \"%s\", \"inputs\": \"%s\", \"dtype\": \"%s\", "
            "\"simd\": \"%s\"",
            c->name, c->bench, dtype == BT_F32 ? "f32" : "f64", ct_simd_name(simd));
-    print_rate("forward", median(times[0], ROUNDS), numbers[0], flops[0], dtype);
-    print_rate("backward", median(times[1], ROUNDS), numbers[1], flops[1], dtype);
+    print_rate("forward", bench_median(times[0], ROUNDS), numbers[0], flops[0], dtype);
+    print_rate("backward", bench_median(times[1], ROUNDS), numbers[1], flops[1], dtype);
     printf("}\n");
     fflush(stdout);
     bt_graph_destroy(b.g);

@@ -4,6 +4,8 @@
  * of a long chain; and what a whole process with one gradient takes. JSON lines, one a case:
  * medians over short blocks, both sides in turn. Run pinned to a core: taskset -c 1
  * bin/bench_autodiff_scalar [--process-only] */
+#include "bench_median.h"
+
 #include <burtorch/tape.h>
 #include <ctrain/timer.h>
 #include <stdio.h>
@@ -19,18 +21,6 @@ typedef enum naive_op { N_LEAF, N_ADD, N_SUB, N_MUL, N_DIV, N_SQR, N_CUB, N_RELU
 
 static volatile double tiny_a = -41, tiny_b = 2, small_a = -4, small_b = 2;
 static const bt_mark empty; // of a tape without nodes
-
-static int ascending(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *x, int n)
-{
-    qsort(x, (size_t)n, sizeof *x, ascending);
-    return x[n / 2];
-}
 
 static double block_ns(double (*run)(void), int calls, double *check)
 {
@@ -53,11 +43,11 @@ static void compare(const char *precision, const char *graph, double (*ours)(voi
         b[i] = block_ns(peer, CALLS, &check_b);
         ratio[i] = a[i] / b[i];
     }
-    const double middle_a = median(a, BLOCKS), middle_b = median(b, BLOCKS);
+    const double middle_a = bench_median(a, BLOCKS), middle_b = bench_median(b, BLOCKS);
     printf("{\"graph\":\"%s\",\"precision\":\"%s\",\"burtorch_ns\":%.2f,\"naive_tape_ns\":%.2f,"
            "\"ratio\":%.3f,\"burtorch_min_ns\":%.2f,\"naive_tape_min_ns\":%.2f,"
            "\"gradient_sum\":%.9g,\"gradient_sum_naive\":%.9g}\n",
-           graph, precision, middle_a, middle_b, median(ratio, BLOCKS), a[0], b[0], check_a,
+           graph, precision, middle_a, middle_b, bench_median(ratio, BLOCKS), a[0], b[0], check_a,
            check_b);
     fflush(stdout);
 }
@@ -70,7 +60,7 @@ static void print_chain(const char *graph, const char *precision, double (*chain
         ns[i] = block_ns(chain, 1, &check) / CHAIN;
     printf("{\"graph\":\"%s\",\"precision\":\"%s\",\"nodes\":%d,\"ns_per_node\":%.2f,"
            "\"bytes_per_node\":%.1f}\n",
-           graph, precision, CHAIN, median(ns, CHAIN_BLOCKS), bytes);
+           graph, precision, CHAIN, bench_median(ns, CHAIN_BLOCKS), bytes);
     fflush(stdout);
 }
 
@@ -112,7 +102,7 @@ static void measure_process(const char *self)
         ms[i] = (ct_time_s() - start) * 1e3;
         rss_kb = usage.ru_maxrss > rss_kb ? usage.ru_maxrss : rss_kb;
     }
-    printf("{\"graph\":\"process\",\"ms\":%.2f,\"max_rss_mb\":%.2f}\n", median(ms, PROCESSES),
+    printf("{\"graph\":\"process\",\"ms\":%.2f,\"max_rss_mb\":%.2f}\n", bench_median(ms, PROCESSES),
            (double)rss_kb / 1024);
 }
 

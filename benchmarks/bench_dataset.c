@@ -5,6 +5,8 @@
  * free, with 1 and 2 threads, once for every instruction set. One JSON line each, median of the
  * repetitions. What one thread does is timed by its CPU time, which others on the machine disturb
  * less; two threads by the wall clock. */
+#include "bench_median.h"
+
 #include <ctrain/cpu.h>
 #include <ctrain/dataset.h>
 #include <ctrain/file.h>
@@ -22,18 +24,6 @@ static int fail(const char *what)
 {
     fprintf(stderr, "bench_dataset: %s\n", what);
     return 1;
-}
-
-static int compare(const void *a, const void *b)
-{
-    const double *x = a, *y = b;
-    return (*x > *y) - (*x < *y);
-}
-
-static double median(double *seconds)
-{
-    qsort(seconds, REPETITIONS, sizeof *seconds, compare);
-    return seconds[REPETITIONS / 2];
 }
 
 /* What one writes first: no checks, values by a power of ten. */
@@ -157,9 +147,9 @@ static int measure_with(const char *name, const char *path, const ct_file_view *
         if (one_s[i] < 0 || two_s[i] < 0)
             return 1;
     }
-    double plain_median = median(plain_s);
-    print_result(name, (double)view->size_bytes, 1, plain_median, median(one_s));
-    print_result(name, (double)view->size_bytes, 2, plain_median, median(two_s));
+    double plain_median = bench_median(plain_s, REPETITIONS);
+    print_result(name, (double)view->size_bytes, 1, plain_median, bench_median(one_s, REPETITIONS));
+    print_result(name, (double)view->size_bytes, 2, plain_median, bench_median(two_s, REPETITIONS));
     fflush(stdout);
     return 0;
 }

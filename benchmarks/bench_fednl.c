@@ -4,6 +4,8 @@
  *
  *     bench_fednl FILE [CLIENTS]        (LIBSVM text; 142 clients)
  */
+#include "bench_median.h"
+
 #include <ctrain/blas.h>
 #include <ctrain/dataset.h>
 #include <ctrain/json.h>
@@ -123,22 +125,11 @@ static ct_status run_fednl(const ct_dataset *data, const fednl_options *opt, mea
 
 /* ---- Report ---- */
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *values)
-{
-    qsort(values, REPETITIONS, sizeof *values, by_value);
-    return values[REPETITIONS / 2];
-}
-
 static void print(const char *file, const char *method, size_t clients, size_t threads,
                   measurement *m)
 {
-    double solve = median(m->solve_s), setup = median(m->setup_s);
+    double solve = bench_median(m->solve_s, REPETITIONS),
+           setup = bench_median(m->setup_s, REPETITIONS);
     printf("{\"bench\":\"fednl\",\"file\":\"%s\",\"method\":\"%s\",\"clients\":%zu,\"threads\":%zu,"
            "\"rounds\":%zu,\"ms_a_round\":%.3f,\"setup_s\":%.4f,\"solve_s\":%.4f,\"f\":%.15g,"
            "\"grad_norm\":%.2e,\"kernels\":\"%s\",\"blas\":\"%s\"}\n",

@@ -3,6 +3,8 @@
  * against loops over libm, sparse sums against plain loops. Both sides take turns in one run; each
  * figure is the median of ROUNDS. One JSON object a line; ratio > 1 says that we are faster.
  * Usage: bench_kernels [WORD]: only the lines whose bench is WORD (gemm, exp, log, …). */
+#include "bench_median.h"
+
 #include <ctrain/blas.h>
 #include <ctrain/kernels.h>
 #include <ctrain/timer.h>
@@ -16,18 +18,6 @@
 enum { ROUNDS = 41, LONGEST = 1 << 14 };
 
 typedef void (*work_function)(const void *context);
-
-static int compare_doubles(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *x, size_t n)
-{
-    qsort(x, n, sizeof *x, compare_doubles);
-    return x[n / 2];
-}
 
 static double seconds_of(work_function work, const void *context, long calls)
 {
@@ -52,7 +42,7 @@ static void measure(double ns[2], const work_function work[2], const void *conte
         for (int side = 0; side < 2; side++)
             times[side][round] = seconds_of(work[side], context, calls[side]) / (double)calls[side];
     for (int side = 0; side < 2; side++)
-        ns[side] = 1e9 * median(times[side], ROUNDS);
+        ns[side] = 1e9 * bench_median(times[side], ROUNDS);
 }
 
 static void fill_f32(float *x, size_t n)

@@ -2,6 +2,8 @@
 /* What does encryption cost? Sealing and opening messages of 160 B to 1 MB through a session,
  * against the same bytes through OpenSSL's EVP interface with the key kept (both sides in turn,
  * median of many); and a whole simulated round at n = 50, d = 1000. JSON lines. */
+#include "bench_median.h"
+
 #include <ctrain/timer.h>
 #include <openssl/evp.h>
 #include <permk_aes/permk_aes.h>
@@ -10,18 +12,6 @@
 #include <string.h>
 
 enum { REPEATS = 15, AAD_BYTES = 120 };
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *v, size_t n)
-{
-    qsort(v, n, sizeof *v, by_value);
-    return v[n / 2];
-}
 
 static void must(ct_status status, const ct_diag *diag)
 {
@@ -102,8 +92,8 @@ static permk_session *session_of_one(permk_cipher cipher, const permk_key *key)
 
 static void print_message(permk_cipher cipher, size_t size, bench *b)
 {
-    double seal = median(b->seal, REPEATS), open = median(b->open, REPEATS);
-    double raw = median(b->raw, REPEATS), bytes = (double)size;
+    double seal = bench_median(b->seal, REPEATS), open = bench_median(b->open, REPEATS);
+    double raw = bench_median(b->raw, REPEATS), bytes = (double)size;
     printf(
         "{\"bench\":\"message\",\"cipher\":\"%s\",\"bytes\":%zu,\"seal_us\":%.4f,\"open_us\":%.4f,"
         "\"evp_seal_us\":%.4f,\"seal_gb_s\":%.3f,\"open_gb_s\":%.3f,\"evp_gb_s\":%.3f,"
@@ -172,7 +162,7 @@ static void bench_round(permk_method method, permk_rule rule, permk_cipher ciphe
            "\"cipher\":\"%s\",\"eval_every\":%llu,\"ms\":%.4f,\"gradient_ms\":%.4f,"
            "\"seal_ms\":%.4f,\"open_ms\":%.4f,\"evaluate_ms\":%.4f}\n",
            permk_method_name(method), permk_rule_name(rule), permk_cipher_name(cipher),
-           (unsigned long long)eval_every, median(all, 7), gradient, seal, open, evaluate);
+           (unsigned long long)eval_every, bench_median(all, 7), gradient, seal, open, evaluate);
     permk_problem_clear(&problem);
 }
 

@@ -4,6 +4,8 @@
  * sockets that read and write known sizes (no frames, no deadlines, one peer after the other): the
  * least that TCP can cost. The three take turns; JSON lines with medians of 5 and the rate relative
  * to the bare sockets. */
+#include "bench_median.h"
+
 #include <arpa/inet.h>
 #include <ctrain/timer.h>
 #include <ctrain/transport.h>
@@ -208,12 +210,6 @@ static double time_bare(size_t size, int rounds)
 
 // ---- report ----
 
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 int main(void)
 {
     static const struct {
@@ -230,7 +226,7 @@ int main(void)
             for (int way = 0; way < 3; way++)
                 took[way][r] = runs[way](cases[k].size, cases[k].rounds);
         for (int way = 0; way < 3; way++)
-            qsort(took[way], REPEATS, sizeof took[way][0], compare);
+            (void)bench_median(took[way], REPEATS); // sorts
         for (int way = 0; way < 3; way++) {
             double s = took[way][REPEATS / 2];
             double trips = (double)N_CLIENTS * (cases[k].rounds - 1);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Graphs of the works, the check against a file's expected values, and the clock. */
 #include "layer_works.h"
+#include "bench_median.h"
 
 #include <burtorch/burtorch.h>
 #include <ctrain/timer.h>
@@ -252,12 +253,6 @@ static void check_gradients(const work *w, const settings *s, const bt_safetenso
     bt_graph_destroy(n.graph);
 }
 
-static int ascending(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 typedef struct times {
     double median_ms, least_ms, cpu_ms;
     size_t steps;
@@ -290,10 +285,8 @@ static times measure(bt_trainer *t, const work *w, batch *b, double seconds)
         block[i] = (ct_time_s() - start) * 1e3 / (double)steps;
         cpu[i] = (cpu_s() - cpu_start) * 1e3 / (double)steps;
     }
-    qsort(cpu, BLOCKS, sizeof *cpu, ascending);
-    out.cpu_ms = cpu[BLOCKS / 2];
-    qsort(block, BLOCKS, sizeof *block, ascending);
-    out.median_ms = block[BLOCKS / 2];
+    out.cpu_ms = bench_median(cpu, BLOCKS);
+    out.median_ms = bench_median(block, BLOCKS);
     out.least_ms = block[0];
     return out;
 }
@@ -366,8 +359,7 @@ static void run_work(const work *w, const settings *s, const bt_safetensors *fil
     }
     printf("\"ms\":%.5g,\"ms_min\":%.5g,\"cpu_ms\":%.5g,\"steps\":%zu,\"model_mb\":%.3g,\"rss_mb\":"
            "%.3g}\n",
-           t.median_ms, t.least_ms, t.cpu_ms, t.steps, (double)bytes / 1e6,
-           peak_rss_mb());
+           t.median_ms, t.least_ms, t.cpu_ms, t.steps, (double)bytes / 1e6, peak_rss_mb());
     fflush(stdout);
     free(b.x);
     free(b.targets);
