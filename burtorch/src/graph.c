@@ -58,14 +58,13 @@ bool bt__axis(size_t *out, const bt_shape *shape, int axis)
 ct_status bt__shapes_differ(const bt__call *call, ct_diag *diag, const char *names,
                             const char *rule)
 {
-    char text[2 + 2 * BT__MAX_INPUTS][BT_SHAPE_TEXT_SIZE];
-    char all[CT_DIAG_SIZE] = "";
+    char text[BT_SHAPE_TEXT_SIZE], all[CT_DIAG_SIZE] = "";
     size_t used = 0;
     for (size_t j = 0; j < call->n_in && used < sizeof all; j++) {
         const int length = (int)strcspn(names, " ");
         const char *join = j == 0 ? "" : j + 1 == call->n_in ? " and " : ", ";
         used += (size_t)snprintf(all + used, sizeof all - used, "%s%.*s %s", join, length, names,
-                                 bt_shape_text(text[j], &call->in[j]->shape));
+                                 bt_shape_text(text, &call->in[j]->shape));
         names += length + (names[length] == ' ');
     }
     return ct_fail(diag, BT_ESHAPE, "%s do not fit (%s)", all, rule);
@@ -504,12 +503,8 @@ static bool copy_out(bt_tensor x, double *out, bool gradient)
     const void *from = node ? kept(x, node->dtype, gradient) : NULL;
     if (!from)
         return false;
-    for (size_t i = 0; i < node->size; i++) {
-        const size_t at = place_of(node, i);
-        out[i] = node->dtype == BT_F32   ? (double)((const float *)from)[at]
-                 : node->dtype == BT_F64 ? ((const double *)from)[at]
-                                         : (double)((const uint32_t *)from)[at];
-    }
+    for (size_t i = 0; i < node->size; i++)
+        out[i] = bt__get(node->dtype, from, place_of(node, i));
     return true;
 }
 
@@ -529,15 +524,8 @@ bool bt_tensor_write(bt_tensor x, const double *in)
     void *to = node ? kept(x, node->dtype, false) : NULL;
     if (!to)
         return false;
-    for (size_t i = 0; i < node->size; i++) {
-        const size_t at = place_of(node, i);
-        if (node->dtype == BT_F32)
-            ((float *)to)[at] = (float)in[i];
-        else if (node->dtype == BT_F64)
-            ((double *)to)[at] = in[i];
-        else
-            ((uint32_t *)to)[at] = (uint32_t)in[i];
-    }
+    for (size_t i = 0; i < node->size; i++)
+        bt__put(node->dtype, to, place_of(node, i), in[i]);
     return true;
 }
 

@@ -60,14 +60,6 @@ static double deviation_of(const bt__node *node)
     }
 }
 
-static void store(bt__node *node, size_t i, double value)
-{
-    if (node->dtype == BT_F32)
-        ((float *)node->value)[i] = (float)value;
-    else if (node->dtype == BT_F64)
-        ((double *)node->value)[i] = value;
-}
-
 static void fill_leaf(bt__node *node, uint64_t seed, uint32_t number)
 {
     ct_rng rng;
@@ -75,11 +67,11 @@ static void fill_leaf(bt__node *node, uint64_t seed, uint32_t number)
     ct_rng_init(&rng, seed, CT_RNG_INIT, number, 0);
     for (size_t i = 0; node->init.kind != BT_INIT_ZEROS && i < node->size; i++) {
         if (node->init.kind == BT_INIT_CONSTANT)
-            store(node, i, node->init.scale);
+            bt__put(node->dtype, node->value, i, node->init.scale);
         else if (node->init.kind == BT_INIT_UNIFORM)
-            store(node, i, deviation * (2.0 * ct_rng_uniform(&rng) - 1.0));
+            bt__put(node->dtype, node->value, i, deviation * (2.0 * ct_rng_uniform(&rng) - 1.0));
         else
-            store(node, i, deviation * ct_rng_normal(&rng));
+            bt__put(node->dtype, node->value, i, deviation * ct_rng_normal(&rng));
     }
 }
 

@@ -154,6 +154,22 @@ bt__node *bt__node_of(bt_tensor x);
 bool bt__axis(size_t *out, const bt_shape *shape, int axis);
 /* Bytes of an element. */
 size_t bt__dtype_bytes(bt_dtype dtype);
+/* Number i of an array of dtype. */
+static inline double bt__get(bt_dtype dtype, const void *array, size_t i)
+{
+    return dtype == BT_F32   ? (double)((const float *)array)[i]
+           : dtype == BT_F64 ? ((const double *)array)[i]
+                             : (double)((const uint32_t *)array)[i];
+}
+static inline void bt__put(bt_dtype dtype, void *array, size_t i, double value)
+{
+    if (dtype == BT_F32)
+        ((float *)array)[i] = (float)value;
+    else if (dtype == BT_F64)
+        ((double *)array)[i] = value;
+    else
+        ((uint32_t *)array)[i] = (uint32_t)value;
+}
 size_t bt__shape_size(const bt_shape *shape); // 0 where it overflows
 bool bt__same_shape(const bt_shape *a, const bt_shape *b);
 /* BT_ESHAPE "x (6, 5) and z (4, 3) …": the usual complaint about two inputs. */

@@ -58,10 +58,7 @@ void bt__graph_run_back(bt_graph *graph, double seed, bool add)
         !graph->nodes[graph->loss].gradient)
         return;
     graph->ran = false;
-    if (graph->dtype == BT_F32)
-        *(float *)graph->nodes[graph->loss].gradient = (float)seed;
-    else
-        *(double *)graph->nodes[graph->loss].gradient = seed;
+    bt__put(graph->dtype, graph->nodes[graph->loss].gradient, 0, seed);
     for (size_t i = (size_t)graph->loss + 1; i-- > 0;) {
         bt__call call = graph->calls[i];
         const unsigned fresh = add ? ~graph->parameter[i] : ~0u;

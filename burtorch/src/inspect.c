@@ -16,37 +16,23 @@ bt_check_options bt_check_options_default(void)
     return options;
 }
 
-static double element(const bt__node *node, size_t i)
-{
-    return node->dtype == BT_F32 ? (double)((const float *)node->value)[i]
-                                 : ((const double *)node->value)[i];
-}
-
-static void set_element(bt__node *node, size_t i, double value)
-{
-    if (node->dtype == BT_F32)
-        ((float *)node->value)[i] = (float)value;
-    else
-        ((double *)node->value)[i] = value;
-}
-
 /* The loss with element i moved by h; *moved is by how much it really did. */
 static ct_status loss_at(bt_graph *g, bt__node *node, size_t i, double h, double *loss,
                          double *moved, ct_diag *diag)
 {
-    const double keep = element(node, i);
-    set_element(node, i, keep + h);
-    *moved = element(node, i) - keep;
+    const double keep = bt__get(node->dtype, node->value, i);
+    bt__put(node->dtype, node->value, i, keep + h);
+    *moved = bt__get(node->dtype, node->value, i) - keep;
     const ct_status status = bt_graph_forward(g, diag);
     *loss = bt_tensor_value(bt__loss_of(g));
-    set_element(node, i, keep);
+    bt__put(node->dtype, node->value, i, keep);
     return status;
 }
 
 static ct_status check_element(bt_graph *g, bt__node *node, size_t i, double gradient,
                                const bt_check_options *o, bt_check_result *result, ct_diag *diag)
 {
-    const double h = o->step * fmax(1.0, fabs(element(node, i)));
+    const double h = o->step * fmax(1.0, fabs(bt__get(node->dtype, node->value, i)));
     double up, down, above, below;
     CT_TRY(loss_at(g, node, i, h, &up, &above, diag));
     CT_TRY(loss_at(g, node, i, -h, &down, &below, diag));

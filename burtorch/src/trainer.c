@@ -260,14 +260,9 @@ static void spoil_inputs(bt_graph *shard)
         bt__node *node = &shard->nodes[i];
         if (node->op != BT__INPUT || node->init.kind == BT_INIT_CONSTANT)
             continue;
-        for (size_t k = 0; k < node->size; k++) {
-            if (node->dtype == BT_U32)
-                ((uint32_t *)node->value)[k] = BT_IGNORE - 1;
-            else if (node->dtype == BT_F32)
-                ((float *)node->value)[k] = NAN;
-            else
-                ((double *)node->value)[k] = (double)NAN;
-        }
+        const double spoiled = node->dtype == BT_U32 ? BT_IGNORE - 1 : (double)NAN;
+        for (size_t k = 0; k < node->size; k++)
+            bt__put(node->dtype, node->value, k, spoiled);
     }
 }
 
