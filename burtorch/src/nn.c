@@ -11,6 +11,24 @@
 
 enum { NAME_SIZE = 256 };
 
+static const char *const activations[] = {"identity", "relu", "tanh", "sigmoid", "gelu"};
+enum { ACTIVATIONS = sizeof activations / sizeof *activations };
+
+const char *bt_activation_name(bt_activation act)
+{
+    return (unsigned)act < ACTIVATIONS ? activations[act] : NULL;
+}
+
+bool bt_activation_find(bt_activation *out, const char *name)
+{
+    for (unsigned i = 0; i < ACTIVATIONS; i++)
+        if (strcmp(name, activations[i]) == 0) {
+            *out = (bt_activation)i;
+            return true;
+        }
+    return false;
+}
+
 /* "prefix.part"; without a point where one of them is "". False: too long, and the graph knows. */
 static bool join(char out[NAME_SIZE], bt_graph *graph, const char *prefix, const char *part)
 {

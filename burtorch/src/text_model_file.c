@@ -3,6 +3,7 @@
  * read. */
 #include "text_model_private.h"
 
+#include <burtorch/nn.h>
 #include <ctrain/json.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +11,6 @@
 
 static const char *const kinds[] = {"text-mlp", "text-gpt"};
 static const char *const units[] = {"line", "running"}; // by bt_text_unit
-static const char *const activations[] = {"identity", "relu", "tanh", "sigmoid", "gelu"};
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
@@ -37,7 +37,7 @@ static void describe(bt_metadata *out, texts *t, const bt_text_model *m)
         {"model", kinds[o->kind]}, {"unit", units[m->unit == BT_TEXT_RUNNING]},
         {"vocabulary", t->bytes},  {"context", t->sizes[0]},
         {"embed", t->sizes[1]},    {gpt ? "layers" : "hidden", t->sizes[2]},
-        {"heads", t->sizes[3]},    {"activation", activations[o->activation]},
+        {"heads", t->sizes[3]},    {"activation", bt_activation_name(o->activation)},
         {"dropout", t->dropout}};
     memcpy(out, all, sizeof all);
 }
@@ -143,14 +143,15 @@ static ct_status read_vocabulary(bt_vocabulary *v, const reader *r)
 static ct_status read_options(bt_text_model_options *o, bt_text_unit *unit, bt_vocabulary *v,
                               const reader *r)
 {
-    size_t kind = 0, unit_number = 0, activation = 0;
+    const char *activation = bt_safetensors_metadata(r->file, "activation");
+    size_t kind = 0, unit_number = 0;
     CT_TRY(read_choice(&kind, r, "model", kinds, COUNT(kinds)));
     CT_TRY(read_choice(&unit_number, r, "unit", units, COUNT(units)));
-    CT_TRY(read_choice(&activation, r, "activation", activations, COUNT(activations)));
     CT_TRY(read_vocabulary(v, r));
     *o = bt_text_model_options_default((bt_text_kind)kind);
     *unit = unit_number ? BT_TEXT_RUNNING : BT_TEXT_LINE;
-    o->activation = (bt_activation)activation;
+    if (!activation || !bt_activation_find(&o->activation, activation))
+        return wrong(r, activation ? "unknown metadata" : "there is no metadata", "activation");
     CT_TRY(read_count(&o->context, r, "context"));
     CT_TRY(read_count(&o->embed, r, "embed"));
     CT_TRY(read_count(&o->heads, r, "heads"));

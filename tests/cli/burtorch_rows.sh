@@ -121,6 +121,8 @@ LC_ALL=C sed 's/"features":"3"/"features":"9"/' c.st >wrong.st
 bad "wrong.st: the arrays are not of the sizes in the metadata" eval --data classes.csv wrong.st
 LC_ALL=C sed 's/"classes":"3 7"/"classes":"3,7"/' c.st >wrong.st
 bad "wrong.st: the metadata 'classes' is malformed" eval --data classes.csv wrong.st
+LC_ALL=C sed 's/"activation":"relu"/"activation":"relx"/' l.st >wrong.st
+bad "wrong.st: the metadata 'activation' is missing or unknown" eval --data classes.libsvm wrong.st
 LC_ALL=C sed 's/rows-linear/rows-linexr/' c.st >wrong.st
 bad "wrong.st" eval --data classes.csv wrong.st
 

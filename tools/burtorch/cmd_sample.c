@@ -64,8 +64,9 @@ cli_command burtorch_sample(void)
         .summary = "Draw texts from a trained character model.",
         .description = "Prints texts drawn from a model that train --text --model-out wrote, each "
                        "with a line end behind it.",
-        .examples = "burtorch-cli sample --count 20 --temperature 0.8 names.safetensors\n"
-                    "burtorch-cli sample --count 1 --max-bytes 2000 --prompt 'ROMEO:' gpt.safetensors",
+        .examples =
+            "burtorch-cli sample --count 20 --temperature 0.8 names.safetensors\n"
+            "burtorch-cli sample --count 1 --max-bytes 2000 --prompt 'ROMEO:' gpt.safetensors",
         .options = options,
         .n_options = COUNT(options),
         .operands = operands,

@@ -234,10 +234,11 @@ static ct_status describe(row_learner *l, ct_diag *diag)
                          .label = s->label,
                          .hidden = s->hidden,
                          .layers = s->layers,
-                         .activation = s->activation ? activation_of(s->activation) : BT_IDENTITY,
                          .dropout = s->dropout,
                          .channels = s->channels,
                          .standardize = strcmp(s->standardize, "yes") == 0};
+    if (s->activation)
+        (void)bt_activation_find(&l->spec.activation, s->activation); // one of the names
     return s->image ? parse_image(l->spec.image, s->image, l->data.features, diag) : CT_OK;
 }
 

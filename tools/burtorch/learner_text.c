@@ -133,7 +133,7 @@ static ct_status create_model(text_learner *l, ct_diag *diag)
     } else {
         o.hidden = s->hidden;
     }
-    o.activation = activation_of(s->activation);
+    (void)bt_activation_find(&o.activation, s->activation); // the option is one of the names
     o.dropout = s->dropout;
     o.batch = s->batch;
     o.seed = s->seed;

@@ -10,22 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const activation_names[] = {"identity", "relu", "tanh", "sigmoid", "gelu"};
-
-const char *activation_name(bt_activation activation)
-{
-    return activation_names[activation];
-}
-
-bt_activation activation_of(const char *name)
-{
-    bt_activation a = BT_IDENTITY;
-    for (size_t i = 0; i < COUNT(activation_names); i++)
-        if (strcmp(name, activation_names[i]) == 0)
-            a = (bt_activation)i;
-    return a;
-}
-
 /* ---- Graphs ---- */
 
 static bt_tensor standardized(bt_tensor x, bt_tensor mean, bt_tensor scale)
@@ -289,7 +273,7 @@ ct_status row_describe(row_description *d, const row_spec *spec, ct_diag *diag)
     if (strcmp(spec->model, "mlp") == 0) {
         add_number(d, "hidden", (double)spec->hidden);
         add_number(d, "layers", (double)spec->layers);
-        add(d, "activation", activation_name(spec->activation));
+        add(d, "activation", bt_activation_name(spec->activation));
         add_number(d, "dropout", spec->dropout);
     }
     if (strcmp(spec->model, "cnn") == 0) {
@@ -362,7 +346,9 @@ static ct_status read_shape(row_spec *spec, const bt_safetensors *file, const ch
         CT_TRY(read_count(&spec->layers, file, "layers", path, diag));
         if (spec->layers > bt_safetensors_count(file))
             return ct_fail(diag, CT_EPARSE, "%s: fewer arrays than layers", path);
-        spec->activation = activation ? activation_of(activation) : BT_IDENTITY;
+        if (!activation || !bt_activation_find(&spec->activation, activation))
+            return ct_fail(diag, CT_EPARSE, "%s: the metadata 'activation' is missing or unknown",
+                           path);
     }
     if (strcmp(spec->model, "cnn") == 0) {
         const char *image = bt_safetensors_metadata(file, "image");

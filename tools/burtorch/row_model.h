@@ -100,7 +100,4 @@ void row_description_clear(row_description *d);
 ct_status row_spec_read(row_spec *spec, const bt_safetensors *file, const char *path,
                         ct_diag *diag);
 
-const char *activation_name(bt_activation activation);
-bt_activation activation_of(const char *name); // one of the names
-
 #endif

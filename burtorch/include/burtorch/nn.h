@@ -19,6 +19,12 @@
 extern "C" {
 #endif
 
+/* "identity", "relu", "tanh", "sigmoid", "gelu", as files and programs name them; static storage
+ * (NULL for a number that is none). Finding: false, and nothing set, where there is no such name.
+ */
+const char *bt_activation_name(bt_activation act);
+bool bt_activation_find(bt_activation *out, const char *name);
+
 /* How the weight of a layer with this activation begins: normal of deviation gain / sqrt(inputs)
  * with gain 1 for identity and sigmoid, 5/3 for tanh, sqrt(2) for relu and gelu, which keeps the
  * size of activations from layer to layer (He et al. 2015; PyTorch's calculate_gain). */
