@@ -1,93 +1,89 @@
 // SPDX-License-Identifier: MIT
-/* A client of FedNL as a state machine: an iterate in, a reply out. It knows its rows, its estimate
- * H_i and nothing of the server or of how messages travel. */
+/* A client as a state machine: a request in, a reply out. It knows its rows, its estimate H_i and
+ * nothing of the server or of how messages travel. */
 #ifndef UFEDNL_CLIENT_H
 #define UFEDNL_CLIENT_H
 
-#include <ctrain/arena.h>
-#include <ctrain/dataset.h>
-#include <ctrain/kernels.h>
+#include "compress.h"
+#include "rows.h"
+
 #include <ufednl/ufednl.h>
 
-/* What a client answers. All arrays are the client's and hold until its next round.
- *
- * The regulariser is not in here: it is the same for every client, and the server adds it once. */
+/* What is asked, any of these together. */
+enum {
+    FEDNL__ASK_LOSS = 1,      // f_i
+    FEDNL__ASK_SLOPE = 2,     // its derivative along the step from the base to the point
+    FEDNL__ASK_GRADIENT = 4,  // its gradient
+    FEDNL__ASK_HESSIAN = 8,   // learn: the compressed difference of Hessians, and l_i
+    FEDNL__ASK_PARTIAL = 16,  // with HESSIAN: FedNL-PP's (H_i + l_i I) x - gradient instead of it
+    FEDNL__ASK_CONSTANTS = 32 // instead of all others: L_i as f, M_i as slope
+};
+
+/* Where. A client keeps the margins of two points, its base and the point tried last. x given: try
+ * x. x NULL: the point base + t (tried - base). accept: that point becomes the base. */
+typedef struct fednl__request {
+    unsigned ask;
+    uint32_t round;
+    bool accept;
+    double t;        // where x is NULL
+    const double *x; // (d)
+    // How x may travel (FedNL-BC): as what is added to the former x. Messages only
+    bool has_delta;
+    size_t n_delta;
+    const uint32_t *delta_index; // (n) coordinates, ascending
+    const double *delta;         // (n)
+} fednl__request;
+
+/* The regulariser is not in here: it is the same for every client, and the server adds it once. */
 typedef struct fednl__reply {
-    double f;              // mean loss of the client's rows
-    const double *g;       // (d)  its gradient
-    double l;              // what the estimate lacks now, ||Hessian - H_i||_F after H_i += S_i
-    bool whole;            // the values are H_i itself, not what is to be added to it
-    size_t n;              // entries of the compressed difference S_i, or of H_i
-    const uint32_t *index; // (n)  ascending positions in the triangle, see fednl__position
-    const double *value;   // (n)
+    unsigned ask;         // as in the request
+    double f, slope;      // LOSS, SLOPE
+    const double *g;      // (d) GRADIENT; PARTIAL: (H_i + l_i I) x - gradient
+    double l;             // HESSIAN: what the estimate lacks now, after H_i += alpha S_i
+    bool whole;           // HESSIAN: the update is H_i itself, not what is added to it
+    fednl__update update; // HESSIAN
 } fednl__reply;
 
-/* A client's rows and state. Columns are renumbered: only those that occur in its rows exist, in
- * the order of the data. The Hessian of the loss is non-zero only where two columns meet in a row:
- * on the pattern, |P| positions of the upper triangle. All of the client's matrices live there. */
 typedef struct fednl__client {
-    size_t rows;         // m_i
-    size_t nnz;          //
-    size_t active;       // a: columns that occur
-    size_t dimension;    // d
-    uint32_t *row_start; // (rows + 1)
-    uint32_t *col;       // (nnz)      0 … a-1, ascending within a row
-    double *val;         // (nnz)      -b_ij a_ij, so that a row times x is minus the margin
-    uint32_t *column;    // (a)        column of the data; ascending
-    size_t pattern;      // |P|
-    uint32_t *position;  // (|P|)      position in the server's triangle; ascending
-    uint32_t *source;    // (|P|)      position in the triangle of the a columns
-    uint32_t *diagonal;  // (a)        entry of the pattern on the diagonal
-    double *h;           // (|P|)      H_i; NULL for Identity, where it is the value sent last
-    double *g;           // (d)
-    size_t capacity;     // entries of a difference that is sent, at most
-    uint32_t *index;     // (capacity) NULL where all of the pattern is sent
-    double *value;       // (capacity)
-    bool started;        // there is an estimate
+    uint32_t id;
+    fednl__rows rows;
+    fednl__pattern pattern;
+    const fednl__compressor *compressor; // borrowed
+    bool started;                        // there is an estimate
+    double *h;                           // (|P|) H_i; NULL for Identity, where it is what was sent
+    double *base, *tried;                // (r) margins
+    ct_arena state;
     double derivatives_s, compress_s; // seconds spent
-    ct_arena data, state;
 } fednl__client;
 
-/* What is done to a difference before it is sent. */
-typedef struct fednl__compressor {
-    fednl_compressor kind;
-    size_t k; // TopK
-} fednl__compressor;
-
-/* Room a thread needs to work for one client after the other; sizes are the clients' maxima. */
-typedef struct fednl__scratch {
-    double *triangle;     // (a(a+1)/2) zero between uses
-    double *difference;   // (|P|)
-    uint64_t *keys;       // (|P|)      for the selection
-    double *margin;       // (rows)
-    double *loss;         // (rows)
-    double *sigmoid;      // (rows)
-    double *x, *gradient; // (a)
-} fednl__scratch;
-
-/* Position of the entry (row, col), row <= col, in the upper triangle taken column by column. */
-static inline size_t fednl__position(size_t row, size_t col)
-{
-    return col * (col + 1) / 2 + row;
-}
-
-/* Copy the client's rows out of data: order[0 … rows-1], labels sign (of all rows of data). local
- * is scratch of d entries. */
-CT_MUST_USE ct_status fednl__client_load(fednl__client *client, const ct_dataset *data,
-                                         const double *sign, bool intercept, const uint32_t *order,
-                                         size_t rows, uint32_t *local);
-
-/* Find the pattern and lay out the state for replies of that compressor. triangle is scratch as
- * above. */
-CT_MUST_USE ct_status fednl__client_prepare(fednl__client *client,
-                                            const fednl__compressor *compressor, double *triangle);
-
+/* rows of client are initialised by then (fednl__rows_init). second_order: estimates are needed. */
+CT_MUST_USE ct_status fednl__client_init(fednl__client *client, uint32_t id,
+                                         const fednl__compressor *compressor, bool second_order);
 void fednl__client_clear(fednl__client *client);
 
-/* One round at x (d). The first reply, and every reply of Identity, carries the Hessian itself,
- * which becomes H_i: it is as long as a difference, and exact. */
-void fednl__client_round(fednl__client *client, const double *x,
-                         const fednl__compressor *compressor, fednl__scratch *scratch,
-                         fednl__reply *reply);
+/* Room for a reply, and for the work of making it; one for each reply that is held at a time. */
+typedef struct fednl__desk {
+    fednl__work work;
+    fednl__compress_work *compress; // NULL for Identity
+    double *difference;             // (|P|)
+    double *g;                      // (d)
+    double *z;                      // (r) margins between two points
+    double *x, *y;                  // (a)
+    ct_arena memory;
+} fednl__desk;
+typedef struct fednl__desk_size {
+    fednl__work_size work;
+    size_t dimension, pattern;
+} fednl__desk_size;
+void fednl__desk_size_grow(fednl__desk_size *size, const fednl__client *client);
+CT_MUST_USE ct_status fednl__desk_init(fednl__desk *desk, const fednl__desk_size *size,
+                                       const fednl__compressor *compressor);
+void fednl__desk_clear(fednl__desk *desk);
+
+/* Answer. The reply's arrays are the desk's or the client's and hold until the next use of either.
+ * The first HESSIAN reply, and every one of Identity, carries the Hessian itself, which becomes
+ * H_i: it is as long as a difference, and exact. CT_ENUMERIC: Rank-R found no eigenvalues. */
+CT_MUST_USE ct_status fednl__client_answer(fednl__client *client, const fednl__request *request,
+                                           fednl__desk *desk, fednl__reply *reply);
 
 #endif

@@ -1,10 +1,70 @@
 // SPDX-License-Identifier: MIT
-/* Selection of the entries that a compressor sends. */
+/* Compressors of the difference D of a client's Hessian and its estimate. All are defined on the
+ * whole upper triangle of N entries; here they run on the pattern, outside of which D is 0, and
+ * give exactly what the definition on the triangle gives. */
 #ifndef UFEDNL_COMPRESS_H
 #define UFEDNL_COMPRESS_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include "rows.h"
+
+#include <ufednl/ufednl.h>
+
+typedef struct fednl__compressor {
+    fednl_compressor kind;
+    size_t dimension; // d
+    size_t triangle;  // N
+    size_t k;         // TopK, TopLEK, RandK, RandSeqK: 1 … N; others: N
+    size_t rank;      // Rank-R
+    double alpha;     // > 0
+    uint64_t seed;    // streams are (seed, CT_RNG_COMPRESSOR, client, round)
+} fednl__compressor;
+
+/* alpha by theory: 1 for contractive compressors, 1 / (omega + 1) for unbiased ones. */
+double fednl__compressor_alpha(fednl_compressor kind, size_t k, size_t triangle);
+bool fednl__compressor_unbiased(fednl_compressor kind);
+
+/* What is added to an estimate: entry slot[i] (or i where slot is NULL) of the pattern, at
+ * position index[i] of the triangle, grows by scale value[i]. Every party computes scale value[i]
+ * first and adds then (whoever weighs it, adds weight * (scale * value)), so that all have the same
+ * bits. */
+typedef struct fednl__update {
+    size_t n;
+    const uint32_t *slot;  // (n) ascending; NULL: all of the pattern
+    const uint32_t *index; // (n) ascending
+    const double *value;   // (n)
+    double scale;          // alpha, times N/k for RandK and RandSeqK
+    // Rank-R: value is what these give (fednl__expand_rank), and they are what is sent
+    size_t rank;
+    const double *eigenvalue; // (rank)
+    const double *vector;     // (rank, a) local columns
+} fednl__update;
+
+/* Room for one compression at a time; n is the largest pattern, a the most active columns. */
+typedef struct fednl__compress_work fednl__compress_work;
+CT_MUST_USE ct_status fednl__compress_work_create(fednl__compress_work **out,
+                                                  const fednl__compressor *compressor, size_t n,
+                                                  size_t active);
+void fednl__compress_work_destroy(fednl__compress_work *work);
+
+/* Compress difference (|P|), which becomes what is lacking then: D - alpha C(D). update's arrays
+ * belong to work and hold until its next use. Never called for Identity. Rank-R needs the pattern
+ * to be whole and fails with CT_ENUMERIC where the eigenvalues cannot be found; else CT_OK. */
+CT_MUST_USE ct_status fednl__compress(const fednl__compressor *compressor,
+                                      const fednl__pattern *pattern, uint32_t client,
+                                      uint32_t round, double *difference,
+                                      fednl__compress_work *work, fednl__update *update);
+
+/* RandK, RandSeqK: the slots of the entries that client draws in round and that are on the pattern,
+ * position (n) ascending; slot and index (min(n, k) + 1, or NULL) are filled. Returns how many. The
+ * server repeats the client's draw by this. */
+size_t fednl__draw(const fednl__compressor *compressor, uint32_t client, uint32_t round,
+                   const uint32_t *position, size_t n, fednl__compress_work *work, uint32_t *slot,
+                   uint32_t *index);
+
+/* value[e] = sum over r of eigenvalue[r] u_r[row] u_r[col], for all pairs of active columns, column
+ * by column (a(a+1)/2). */
+void fednl__expand_rank(size_t rank, size_t active, const double *eigenvalue, const double *vector,
+                        double *value);
 
 /* Write the slots of the k entries of v (n) that are largest by magnitude to slot, ascending; of
  * equal ones the first. Zeros are left out. keys is scratch of n entries, slot has room for one

@@ -35,23 +35,26 @@ static void add_row(double *grad, double factor, const ct_dataset *data, size_t 
         grad[data->cols] += factor;
 }
 
-double fednl_objective(const ct_dataset *data, const double *sign, double lambda, bool intercept,
-                       const double *x, double *grad)
+double fednl_objective_evaluate(const fednl_objective *objective, const double *x, double *grad)
 {
-    size_t d = data->cols + intercept;
+    const ct_dataset *data = objective->data;
+    size_t d = data->cols + objective->intercept;
+    size_t regularised = objective->regularise_intercept ? d : data->cols;
     double loss = 0.0, x_squared = 0.0;
     if (grad != NULL)
         memset(grad, 0, d * sizeof *grad);
     for (size_t j = 0; j < data->rows; j++) {
-        double t = -sign[j] * row_product(data, j, intercept, x);
-        loss += softplus(t);
+        double weight = objective->weight != NULL ? objective->weight[j] : 1.0 / (double)data->rows;
+        double t = -objective->sign[j] * row_product(data, j, objective->intercept, x);
+        loss += weight * softplus(t);
         if (grad != NULL)
-            add_row(grad, -sign[j] * logistic(t) / (double)data->rows, data, j, intercept);
+            add_row(grad, -objective->sign[j] * logistic(t) * weight, data, j,
+                    objective->intercept);
     }
-    for (size_t c = 0; c < d; c++) {
+    for (size_t c = 0; c < regularised; c++) {
         x_squared += x[c] * x[c];
         if (grad != NULL)
-            grad[c] += lambda * x[c];
+            grad[c] += objective->lambda * x[c];
     }
-    return loss / (double)data->rows + 0.5 * lambda * x_squared;
+    return loss + 0.5 * objective->lambda * x_squared;
 }

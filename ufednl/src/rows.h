@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT
+/* A client's rows, laid out for what a round does with them: margins A x, loss, gradient, and the
+ * Hessian on its pattern. Nothing here knows of estimates, compressors or messages.
+ *
+ * Coordinates. The server numbers the d coordinates by how many rows have them, most first (the
+ * intercept, which all have, is 0; ties in the order of the data); everything inside ufednl is in
+ * that order. A client's local columns are the coordinates that occur in its rows, ascending.
+ *
+ * Rows with the same features are merged, whatever their labels: of such a row p are positive and q
+ * negative, and with z = a^T x its loss is p log(1 + exp(-z)) + q log(1 + exp(z)). */
+#ifndef UFEDNL_ROWS_H
+#define UFEDNL_ROWS_H
+
+#include <ctrain/arena.h>
+#include <ctrain/dataset.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* How the columns of a data set become coordinates. */
+typedef struct fednl__layout {
+    size_t dimension;           // d
+    size_t columns;             // of the data: d, or d - 1 with an intercept
+    bool intercept;             // the coordinate of the column of ones is coordinate[columns]
+    const uint32_t *coordinate; // (d) of each column
+} fednl__layout;
+
+/* Number the columns by counts (columns) of the rows that have them (explicit zeros do not count);
+ * coordinate (columns + intercept). CT_ENOMEM. */
+CT_MUST_USE ct_status fednl__order_columns(uint32_t *coordinate, const uint64_t *counts,
+                                           size_t columns, bool intercept);
+/* Add the counts of data's rows to counts (data->cols). */
+void fednl__count_columns(uint64_t *counts, const ct_dataset *data);
+
+typedef struct fednl__rows {
+    size_t rows;          // m_i, as dealt
+    size_t distinct;      // r, after merging
+    size_t dimension;     // d
+    size_t active;        // a
+    uint32_t *coordinate; // (a) of the local columns, ascending
+    double *positive;     // (r) p_j / m_i
+    double *negative;     // (r) q_j / m_i
+    /* … private: see rows.c … */
+    ct_arena memory;
+} fednl__rows;
+
+/* Take rows order[0 … n-1] of data with labels sign (of all rows of data); nothing is kept of the
+ * arguments. CT_ENOMEM, CT_ERANGE (more than 2^32 - 1 non-zeros). */
+CT_MUST_USE ct_status fednl__rows_init(fednl__rows *rows, const ct_dataset *data,
+                                       const double *sign, const fednl__layout *layout,
+                                       const uint32_t *order, size_t n);
+void fednl__rows_clear(fednl__rows *rows);
+
+/* Room a thread needs for any of the clients; sizes are their maxima. */
+typedef struct fednl__work {
+    double *triangle;         // (fednl__padded(a)) zero between uses
+    double *x;                // (a)
+    double *first, *second;   // (r)
+    double *exponent, *other; // (r)
+} fednl__work;
+typedef struct fednl__work_size {
+    size_t distinct, active;
+} fednl__work_size;
+void fednl__work_size_grow(fednl__work_size *size, const fednl__rows *rows);
+/* Carve from the arena (which may be measuring). The triangle must be zeroed by the caller. */
+void fednl__work_layout(fednl__work *work, ct_arena *arena, const fednl__work_size *size);
+
+/* z = A x (r); x (d). */
+void fednl__rows_margins(const fednl__rows *rows, const double *x, fednl__work *work, double *z);
+
+/* Mean loss at margins z. No overflow and no cancellation for any finite z. */
+double fednl__rows_loss(const fednl__rows *rows, const double *z, fednl__work *work);
+/* The same, and its derivative in the direction of margins dz: slope = d/dt loss(z + t dz), t = 0.
+ */
+double fednl__rows_slope(const fednl__rows *rows, const double *z, const double *dz,
+                         fednl__work *work, double *slope);
+
+/* At margins z: returns the mean loss; g (d) = its gradient, 0 where a coordinate is not active;
+ * and, where hessian is true, work->triangle += its Hessian (local columns, padded). */
+double fednl__rows_derivatives(const fednl__rows *rows, const double *z, bool hessian,
+                               fednl__work *work, double *g);
+
+/* Largest eigenvalue of A^T A / (4 m): L_i without lambda. By power iteration, to 1e-3 from below,
+ * times 1.01. z is scratch (r). */
+double fednl__rows_smoothness(const fednl__rows *rows, fednl__work *work, double *z);
+/* mean of ||a||^3 / (6 sqrt 3): a Lipschitz constant of the Hessian. */
+double fednl__rows_cubic(const fednl__rows *rows);
+/* FNV-1a or such over all that init kept: to know a client's data again. */
+uint64_t fednl__rows_fingerprint(const fednl__rows *rows);
+
+/* The local triangle is kept by columns c = 0 … a-1, rows 0 … c of each padded to a multiple of 8
+ * entries: column c begins at fednl__padded(c). Aligned to 64 bytes. */
+static inline size_t fednl__padded(size_t column)
+{
+    size_t b = column / 8, rest = column % 8;
+    return 8 * (b + 1) * (4 * b + rest);
+}
+
+/* Position of the entry (row, col), row <= col, in the upper triangle of d coordinates taken column
+ * by column. */
+static inline size_t fednl__position(size_t row, size_t col)
+{
+    return col * (col + 1) / 2 + row;
+}
+
+/* The pattern: where the client's Hessian can be non-zero, column by column. */
+typedef struct fednl__pattern {
+    size_t n;           // |P|
+    uint32_t *position; // (|P|) in the triangle of the d coordinates; ascending
+    size_t n_diagonal;  // a
+    uint32_t *diagonal; // (a)   slots of the diagonal entries
+    size_t active;      // a
+    uint8_t *mask;      // (fednl__padded(a) / 8) bit b of byte w: entry 8 w + b of the padded
+                        // triangle is on the pattern
+    ct_arena memory;
+} fednl__pattern;
+
+/* whole: every pair of active columns (Rank-R needs them), else those that meet in a row. */
+CT_MUST_USE ct_status fednl__pattern_init(fednl__pattern *pattern, const fednl__rows *rows,
+                                          bool whole);
+void fednl__pattern_clear(fednl__pattern *pattern);
+
+/* out (|P|) = the entries of the padded triangle on the pattern, which is then zero again. */
+void fednl__pattern_take(const fednl__pattern *pattern, double *triangle, double *out);
+
+/* y (a) = H x for the symmetric H with values h (|P|) on the pattern; x (a), both local. */
+void fednl__pattern_multiply(const fednl__pattern *pattern, const double *h, const double *x,
+                             double *y);
+/* ||D||_F^2 of the symmetric matrix with values v (|P|): off the diagonal twice. */
+double fednl__pattern_norm_squared(const fednl__pattern *pattern, const double *v);
+
+#endif
