@@ -48,7 +48,7 @@ typedef struct fednl__client {
     uint32_t id;
     fednl__rows rows;
     fednl__pattern pattern;
-    const fednl__compressor *compressor; // borrowed
+    const fednl__compressor *compressor; // borrowed; NULL: no estimate is kept, nor a pattern
     bool started;                        // there is an estimate
     double *h;                           // (|P|) H_i; NULL for Identity, where it is what was sent
     double *base, *tried;                // (r) margins
@@ -56,26 +56,29 @@ typedef struct fednl__client {
     double derivatives_s, compress_s; // seconds spent
 } fednl__client;
 
-/* rows of client are initialised by then (fednl__rows_init). second_order: estimates are needed. */
+/* Lay out the state; client->rows is there by then (fednl__rows_init). compressor NULL: no
+ * estimates, so that HESSIAN is never asked. CT_ENOMEM. */
 CT_MUST_USE ct_status fednl__client_init(fednl__client *client, uint32_t id,
-                                         const fednl__compressor *compressor, bool second_order);
+                                         const fednl__compressor *compressor);
 void fednl__client_clear(fednl__client *client);
 
 /* Room for a reply, and for the work of making it; one for each reply that is held at a time. */
 typedef struct fednl__desk {
     fednl__work work;
-    fednl__compress_work *compress; // NULL for Identity
-    double *difference;             // (|P|)
     double *g;                      // (d)
-    double *z;                      // (r) margins between two points
+    double *z, *dz;                 // (r) margins at a point, and of the step to the point tried
+    double *difference;             // (|P|) and what follows: with estimates only
     double *x, *y;                  // (a)
+    fednl__compress_work *compress; // NULL for Identity
     ct_arena memory;
 } fednl__desk;
+/* Maxima over the clients that will use a desk. */
 typedef struct fednl__desk_size {
     fednl__work_size work;
     size_t dimension, pattern;
 } fednl__desk_size;
 void fednl__desk_size_grow(fednl__desk_size *size, const fednl__client *client);
+/* compressor NULL: there are no estimates. CT_ENOMEM, and what fednl__compress_work_create says. */
 CT_MUST_USE ct_status fednl__desk_init(fednl__desk *desk, const fednl__desk_size *size,
                                        const fednl__compressor *compressor);
 void fednl__desk_clear(fednl__desk *desk);
