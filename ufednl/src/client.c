@@ -11,7 +11,8 @@
 
 static bool keeps_estimate(const fednl__client *client)
 {
-    return client->compressor != NULL && client->compressor->kind != FEDNL_COMPRESSOR_IDENTITY;
+    const fednl__compressor *c = client->compressor;
+    return c != NULL && (c->kind != FEDNL_COMPRESSOR_IDENTITY || c->differences);
 }
 
 static void layout_state(fednl__client *client)
@@ -159,6 +160,14 @@ static ct_status send_difference(fednl__client *client, const fednl__request *re
     double *difference = desk->difference;
     fednl__pattern_take(&client->pattern, desk->work.triangle, difference);
     ct_kernels_get()->f64.sub(difference, difference, client->h, client->pattern.n);
+    if (client->compressor->kind == FEDNL_COMPRESSOR_IDENTITY) { // nothing is lacking then: l = 0
+        reply->update = (fednl__update){.n = client->pattern.n,
+                                        .index = client->pattern.position,
+                                        .value = difference,
+                                        .scale = 1.0};
+        apply_update(&reply->update, client->h);
+        return CT_OK;
+    }
     CT_TRY(fednl__compress(client->compressor, &client->pattern, client->id, request->round,
                            difference, desk->compress, &reply->update));
     apply_update(&reply->update, client->h);

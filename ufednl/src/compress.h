@@ -16,6 +16,7 @@ typedef struct fednl__compressor {
     size_t k;         // TopK, TopLEK, RandK, RandSeqK: 1 … N; others: N
     size_t rank;      // Rank-R
     double alpha;     // > 0
+    bool differences; // Identity: the difference is sent, not the Hessian (FedNL-PP needs it)
     uint64_t seed;    // streams are (seed, CT_RNG_COMPRESSOR, client, round)
 } fednl__compressor;
 
