@@ -15,6 +15,13 @@ typedef void fednl__consume_fn(void *context, const uint32_t *client, const fedn
 
 typedef struct fednl__link fednl__link;
 
+/* How it ended, for the clients to know. */
+typedef struct fednl__finish {
+    fednl_outcome outcome;
+    double f, grad_norm; // the certificate
+    const double *x;     // (d) the model's weights; NULL: diverged, there is none
+} fednl__finish;
+
 typedef struct fednl__link_ops {
     /* Ask the n clients who (ascending) and hand their replies to consume in that order. A failure
      * names the client. Where lost clients are allowed (FedNL-PP), their replies are left out, and
@@ -24,8 +31,8 @@ typedef struct fednl__link_ops {
     /* f (mean loss, no regulariser) and gradient from each client's raw rows, summed with weights
      * in the order of the clients: g (d). x in internal order. */
     ct_status (*certify)(fednl__link *link, const double *x, double *f, double *g, ct_diag *diag);
-    /* Tell everybody that it is over, and free. */
-    void (*close)(fednl__link *link);
+    /* Tell everybody that it is over, and free; finish NULL: without a result. */
+    void (*close)(fednl__link *link, const fednl__finish *finish);
 } fednl__link_ops;
 
 struct fednl__link {
