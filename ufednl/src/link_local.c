@@ -56,7 +56,8 @@ static void count_traffic(local *l, const fednl__request *request, uint32_t id,
                                 .has_pattern = l->has_pattern[id],
                                 .pattern = client->pattern.n,
                                 .active = client->rows.active,
-                                .position = client->pattern.position};
+                                .position = client->pattern.position,
+                                .coordinate = client->rows.coordinate};
     uint64_t bytes, indices;
     fednl__wire_reply_bytes(reply, &known, &bytes, &indices);
     l->link.traffic.bytes_up += bytes;
@@ -114,8 +115,9 @@ static ct_status local_certify(fednl__link *link, const double *x, double *f, do
     return CT_OK;
 }
 
-static void local_close(fednl__link *link)
+static void local_close(fednl__link *link, const fednl__finish *finish)
 {
+    (void)finish; // nobody is left to be told
     local *l = (local *)link;
     for (size_t i = 0; l->client != NULL && i < link->clients; i++)
         fednl__client_clear(&l->client[i]);

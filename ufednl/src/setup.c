@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Building a solver: checks, d and what follows from it, the order of coordinates, the server's
  * state; and a solver whose clients live in this process. */
+#include "link_remote.h"
 #include "solver.h"
 
 #include <ctrain/blas.h>
@@ -325,10 +326,80 @@ void fednl_solver_destroy(fednl_solver *solver)
     if (solver == NULL)
         return;
     if (solver->link != NULL)
-        solver->link->ops->close(solver->link);
+        solver->link->ops->close(solver->link, solver->finished ? &solver->finish : NULL);
     ct_pool_destroy(solver->pool);
     ct_arena_clear(&solver->memory);
     free(solver);
+}
+
+/* ---- clients elsewhere ---- */
+
+fednl_remote_options fednl_remote_options_default(void)
+{
+    return (fednl_remote_options){.round_timeout_ms = 60000};
+}
+
+static ct_status start_remote(fednl_solver *s, const fednl__roll *roll,
+                              const fednl_remote_options *remote, ct_diag *diag)
+{
+    fednl__start start = {.run = (uint64_t)(ct_time_s() * 1e9),
+                          .layout = fednl__solver_layout(s),
+                          .label = {s->label[0], s->label[1]},
+                          .second_order = s->method->second_order,
+                          .compressor = s->compressor};
+    for (size_t i = 0; i < s->clients; i++)
+        s->link->weight[i] = s->opt.weights == FEDNL_WEIGHTS_EQUAL
+                                 ? 1.0 / (double)s->clients
+                                 : (double)roll->client_rows[i] / (double)roll->rows;
+    bool may_lose = s->opt.algorithm == FEDNL_ALGORITHM_PP && remote->min_clients > 0;
+    return fednl__link_remote_start(s->link, &start, may_lose, diag);
+}
+
+static ct_status attach_remote(fednl_solver **out, fednl__link *link, const fednl__roll *roll,
+                               const fednl_options *opt, const fednl_remote_options *remote,
+                               ct_diag *diag)
+{
+    fednl__problem problem = {.rows = roll->rows,
+                              .features = roll->columns,
+                              .clients = link->clients,
+                              .label = {roll->label[0], roll->label[1]},
+                              .counts = roll->counts};
+    ct_status status = fednl__solver_begin(out, &problem, opt, diag);
+    if (status != CT_OK) {
+        link->ops->close(link, NULL);
+        return status;
+    }
+    (*out)->link = link;
+    return start_remote(*out, roll, remote, diag);
+}
+
+ct_status fednl_solver_create_remote(fednl_solver **out, ct_transport *transport,
+                                     const fednl_options *opt, const fednl_remote_options *remote,
+                                     ct_diag *diag)
+{
+    *out = NULL;
+    double begin = ct_time_s();
+    fednl_options defaults = fednl_options_default();
+    fednl_remote_options usual = fednl_remote_options_default();
+    if (opt == NULL)
+        opt = &defaults;
+    if (remote == NULL)
+        remote = &usual;
+    CT_TRY(fednl__check_options(opt, diag));
+    fednl__link *link;
+    fednl__roll roll;
+    ct_diag reason = {0};
+    CT_TRY(fednl__link_remote_open(&link, &roll, transport, remote, opt->on_log, opt->context,
+                                   diag));
+    ct_status status = attach_remote(out, link, &roll, opt, remote, &reason);
+    if (status != CT_OK) {
+        fednl_solver_destroy(*out);
+        *out = NULL;
+        return explain(diag, status, &reason);
+    }
+    (*out)->created_s = begin;
+    (*out)->setup_s = ct_time_s() - begin;
+    return CT_OK;
 }
 
 /* ---- clients in this process ---- */

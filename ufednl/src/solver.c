@@ -122,6 +122,11 @@ static ct_status fill_result(fednl_solver *s, fednl_outcome outcome, fednl_resul
     result->x_norm = norm(s->x, s->dimension);
     result->phases = phases(s);
     result->seconds = ct_time_s() - s->created_s;
+    s->finish = (fednl__finish){.outcome = outcome,
+                                .f = result->f,
+                                .grad_norm = result->grad_norm,
+                                .x = outcome == FEDNL_DIVERGED ? NULL : s->x};
+    s->finished = true;
     return CT_OK;
 }
 
