@@ -48,6 +48,8 @@ extern "C" {
     X(BT_ESHAPE, -102, "shapes do not fit")                                                        \
     X(FEDNL_EFACTOR, -200, "the Hessian estimate is not positive definite")                        \
     X(FEDNL_EMODEL, -201, "malformed model file")                                                  \
+    X(FEDNL_EMISMATCH, -202, "the data of the clients do not agree")                               \
+    X(FEDNL_ECHECKPOINT, -203, "unusable checkpoint")                                              \
     X(PERMK_EKEY, -300, "unusable key file")                                                       \
     X(PERMK_EAUTH, -301, "a message failed to verify")                                             \
     X(PERMK_ELIMIT, -302, "a key's limit of use is reached")                                       \
