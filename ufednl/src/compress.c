@@ -1,131 +1,166 @@
 // SPDX-License-Identifier: MIT
-/* TopK by selection on bit patterns: for doubles without sign, the order of the numbers is that of
- * their bits as integers. A radix search between two bounds finds the k-th largest, then one pass
- * emits what is above it, and of those equal to it the first. No heap, no sort, indices come out
- * ascending. */
-#include "compress.h"
+/* Compressors of a client's difference D: which there are, their constants, room for them, and what
+ * every one ends with: values are copied out, and what was sent is taken off D. How entries are
+ * chosen: select.c (TopK), top_lek.c, draw.c (RandK, RandSeqK); natural.c and rank.c change values
+ * instead. */
+#include "compress_private.h"
 
-#include <string.h>
+#include <ctrain/blas.h>
+#include <stdlib.h>
 
-#define DIGIT_BITS 11
-#define BUCKETS    (1u << DIGIT_BITS)
-#define SAMPLE     64
-#define MARGIN     8 // ranks in the sample; two and more standard deviations
-
-static uint64_t magnitude_bits(double v)
+bool fednl__compressor_unbiased(fednl_compressor kind)
 {
-    uint64_t bits;
-    memcpy(&bits, &v, sizeof bits);
-    return bits & ~(UINT64_C(1) << 63);
+    return kind == FEDNL_COMPRESSOR_RANDK || kind == FEDNL_COMPRESSOR_RANDSEQK ||
+           kind == FEDNL_COMPRESSOR_NATURAL;
 }
 
-/* Keep the keys whose digit at shift is that of the k-th largest; *k becomes its rank among them.
- */
-static size_t narrow(uint64_t *keys, size_t n, unsigned shift, size_t *k)
+static bool draws_entries(fednl_compressor kind)
 {
-    uint32_t count[BUCKETS] = {0};
-    for (size_t i = 0; i < n; i++)
-        count[(keys[i] >> shift) & (BUCKETS - 1)]++;
-    size_t digit = BUCKETS - 1;
-    while (count[digit] < *k)
-        *k -= count[digit--];
-    size_t kept = 0;
+    return kind == FEDNL_COMPRESSOR_RANDK || kind == FEDNL_COMPRESSOR_RANDSEQK;
+}
+
+double fednl__compressor_alpha(fednl_compressor kind, size_t k, size_t triangle)
+{
+    if (draws_entries(kind)) // omega = N/k - 1
+        return (double)k / (double)triangle;
+    return kind == FEDNL_COMPRESSOR_NATURAL ? 1.0 / (1.0 / 8.0 + 1.0) : 1.0;
+}
+
+double fednl__compressor_scale(const fednl__compressor *compressor)
+{
+    if (!draws_entries(compressor->kind))
+        return compressor->alpha;
+    return compressor->alpha / ((double)compressor->k / (double)compressor->triangle);
+}
+
+/* ---- room ---- */
+
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+static void lay_out(fednl__compress_work *work, const fednl__compressor *compressor, size_t n,
+                    size_t active)
+{
+    ct_arena *a = &work->memory;
+    const fednl_compressor kind = compressor->kind;
+    size_t chosen = smaller(n, compressor->k), rank = fednl__rank_of(compressor, active);
+    if (kind == FEDNL_COMPRESSOR_NATURAL || kind == FEDNL_COMPRESSOR_RANKR) {
+        work->value = ct_arena_array(a, double, n);
+    } else {
+        work->slot = ct_arena_array(a, uint32_t, chosen + 1);
+        work->index = ct_arena_array(a, uint32_t, chosen + 1);
+        work->value = ct_arena_array(a, double, chosen);
+    }
+    if (kind == FEDNL_COMPRESSOR_TOPK || kind == FEDNL_COMPRESSOR_TOPLEK)
+        work->keys = ct_arena_array(a, uint64_t, n);
+    if (kind == FEDNL_COMPRESSOR_TOPLEK)
+        work->square = ct_arena_array(a, double, n);
+    if (kind == FEDNL_COMPRESSOR_RANDK)
+        work->drawn = ct_arena_array(a, uint64_t, compressor->triangle / 64 + 1);
+    if (kind == FEDNL_COMPRESSOR_RANKR) {
+        work->matrix = ct_arena_calloc(a, active, active * sizeof(double));
+        work->spectrum = ct_arena_array(a, double, active);
+        work->eigenvalue = ct_arena_array(a, double, rank);
+        work->vector = ct_arena_calloc(a, rank, active * sizeof(double));
+    }
+}
+
+ct_status fednl__compress_work_create(fednl__compress_work **out,
+                                      const fednl__compressor *compressor, size_t n, size_t active)
+{
+    *out = NULL;
+    if (compressor->kind == FEDNL_COMPRESSOR_RANKR)
+        CT_TRY(ct_blas_open(NULL));
+    fednl__compress_work *work = calloc(1, sizeof *work);
+    if (work == NULL)
+        return CT_ENOMEM;
+    ct_arena_init_measuring(&work->memory);
+    lay_out(work, compressor, n, active);
+    ct_status status = work->memory.failed
+                           ? CT_ENOMEM
+                           : ct_arena_init(&work->memory, ct_arena_high_water(&work->memory));
+    if (status != CT_OK) {
+        free(work);
+        return status;
+    }
+    lay_out(work, compressor, n, active);
+    *out = work;
+    return CT_OK;
+}
+
+void fednl__compress_work_destroy(fednl__compress_work *work)
+{
+    if (work == NULL)
+        return;
+    ct_arena_clear(&work->memory);
+    free(work);
+}
+
+/* ---- one compression ---- */
+
+/* The update of the n entries of difference listed in work->slot. */
+static void take_chosen(fednl__update *update, size_t n, const fednl__pattern *pattern,
+                        double *difference, fednl__compress_work *work)
+{
+    double scale = update->scale;
     for (size_t i = 0; i < n; i++) {
-        uint64_t key = keys[i];
-        keys[kept] = key;
-        kept += ((key >> shift) & (BUCKETS - 1)) == digit;
+        uint32_t slot = work->slot[i];
+        double value = difference[slot];
+        work->value[i] = value;
+        work->index[i] = pattern->position[slot];
+        difference[slot] = value - scale * value;
     }
-    return kept;
+    update->n = n;
+    update->slot = work->slot;
+    update->index = work->index;
+    update->value = work->value;
 }
 
-/* The key of rank k among n, and how its equals share the ranks. */
-typedef struct threshold {
-    uint64_t key;
-    size_t equal; // keys that are equal to it
-    size_t ties;  // of them among the k largest
-} threshold;
-
-/* The k-th largest key, 1 <= k <= n. */
-static threshold kth_largest(uint64_t *keys, size_t n, size_t k)
+/* The update of all entries, whose values are in work->value. */
+static void take_all(fednl__update *update, const fednl__pattern *pattern,
+                     const fednl__compress_work *work)
 {
-    // 63 bits: the exponent first, then the mantissa in digits of 11, 11, 11, 11 and 8 bits
-    static const unsigned shifts[] = {52, 41, 30, 19, 8, 0};
-    for (size_t s = 0; s < sizeof shifts / sizeof shifts[0] && n > 1; s++)
-        n = narrow(keys, n, shifts[s], &k);
-    return (threshold){keys[0], n, k};
+    update->n = pattern->n;
+    update->index = pattern->position;
+    update->value = work->value;
 }
 
-/* Keys between which that of rank k is likely to lie, from a sorted sample of v. */
-static void guess_bounds(const double *v, size_t n, size_t k, uint64_t *low, uint64_t *high)
+ct_status fednl__compress(const fednl__compressor *compressor, const fednl__pattern *pattern,
+                          uint32_t client, uint32_t round, double *difference,
+                          fednl__compress_work *work, fednl__update *update)
 {
-    uint64_t sample[SAMPLE]; // descending
-    for (size_t i = 0; i < SAMPLE; i++) {
-        uint64_t key = magnitude_bits(v[i * n / SAMPLE]);
-        size_t at = i;
-        for (; at > 0 && sample[at - 1] < key; at--)
-            sample[at] = sample[at - 1];
-        sample[at] = key;
+    *update = (fednl__update){.scale = fednl__compressor_scale(compressor)};
+    ct_rng rng;
+    fednl__compressor_stream(&rng, compressor, client, round);
+    size_t n = 0;
+    switch (compressor->kind) {
+    case FEDNL_COMPRESSOR_TOPK:
+        n = fednl__top_k(difference, pattern->n, compressor->k, work->keys, work->slot);
+        break;
+    case FEDNL_COMPRESSOR_TOPLEK:
+        n = fednl__top_lek(compressor, pattern, &rng, difference, work);
+        break;
+    case FEDNL_COMPRESSOR_RANDK:
+    case FEDNL_COMPRESSOR_RANDSEQK:
+        n = fednl__draw(compressor, client, round, pattern->position, pattern->n, work, work->slot,
+                        NULL);
+        break;
+    case FEDNL_COMPRESSOR_NATURAL:
+        fednl__natural(&rng, difference, work->value, pattern->n, update->scale);
+        take_all(update, pattern, work);
+        return CT_OK;
+    case FEDNL_COMPRESSOR_RANKR:
+        CT_TRY(fednl__rank(compressor, pattern->active, difference, work));
+        take_all(update, pattern, work);
+        update->rank = fednl__rank_of(compressor, pattern->active);
+        update->eigenvalue = work->eigenvalue;
+        update->vector = work->vector;
+        return CT_OK;
+    case FEDNL_COMPRESSOR_IDENTITY:
+        break;
     }
-    size_t rank = k * SAMPLE / n;
-    *high = rank >= MARGIN ? sample[rank - MARGIN] : UINT64_MAX;
-    *low = rank + MARGIN < SAMPLE ? sample[rank + MARGIN] : 0;
-}
-
-/* The magnitude of rank k in v, 1 <= k < n: searched for between two bounds, where it nearly always
- * is, so that the digits of few keys are looked at; else among all. */
-static threshold find_threshold(const double *v, size_t n, size_t k, uint64_t *keys)
-{
-    uint64_t low = 0, high = UINT64_MAX;
-    if (n > 8 * SAMPLE)
-        guess_bounds(v, n, k, &low, &high);
-    size_t above = 0, kept = 0;
-    for (size_t i = 0; i < n; i++) {
-        uint64_t key = magnitude_bits(v[i]);
-        keys[kept] = key;
-        kept += (size_t)(key >= low) & (size_t)(key <= high);
-        above += key > high;
-    }
-    if (above < k && k <= above + kept)
-        return kth_largest(keys, kept, k - above);
-    for (size_t i = 0; i < n; i++)
-        keys[i] = magnitude_bits(v[i]);
-    return kth_largest(keys, n, k);
-}
-
-/* Slots of the keys that are at least least. Without branches on the values, here and below: which
- * of them are chosen cannot be predicted. */
-static size_t list_at_least(const double *v, size_t n, uint64_t least, uint32_t *slot)
-{
-    size_t chosen = 0;
-    for (size_t i = 0; i < n; i++) {
-        slot[chosen] = (uint32_t)i;
-        chosen += magnitude_bits(v[i]) >= least;
-    }
-    return chosen;
-}
-
-/* Slots of the keys above t and of its first equals. */
-static size_t list_with_ties(const double *v, size_t n, threshold t, uint32_t *slot)
-{
-    size_t chosen = 0;
-    for (size_t i = 0; i < n; i++) {
-        uint64_t key = magnitude_bits(v[i]);
-        size_t tie = (size_t)(key == t.key) & (size_t)(t.ties > 0);
-        slot[chosen] = (uint32_t)i;
-        chosen += (size_t)(key > t.key) | tie;
-        t.ties -= tie;
-    }
-    return chosen;
-}
-
-size_t fednl__top_k(const double *v, size_t n, size_t k, uint64_t *keys, uint32_t *slot)
-{
-    if (n == 0 || k == 0)
-        return 0;
-    if (k >= n)
-        return list_at_least(v, n, 1, slot);
-    threshold t = find_threshold(v, n, k, keys);
-    if (t.key == 0)
-        return list_at_least(v, n, 1, slot);
-    return t.ties == t.equal ? list_at_least(v, n, t.key, slot) : list_with_ties(v, n, t, slot);
+    take_chosen(update, n, pattern, difference, work);
+    return CT_OK;
 }

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MIT
+/* TopK by selection on bit patterns: for doubles without sign, the order of the numbers is that of
+ * their bits as integers. A sample tells between which keys that of rank k is likely to lie; of
+ * those few, a range that holds it is cut into buckets again and again. Then one pass lists what is
+ * above it, and of those equal to it the first. No heap, no sort of more than a few, slots come out
+ * ascending. Which keys are sampled changes the time this takes, never its result. */
+#include "compress_private.h"
+
+enum {
+    FEW = 24,     // keys that are sorted
+    SAMPLE = 256, // keys that are looked at for a guess
+    MARGIN = 16   // ranks in the sample; two and more standard deviations
+};
+
+/* Descending. */
+static void sort_few(uint64_t *keys, size_t n)
+{
+    for (size_t i = 1; i < n; i++) {
+        uint64_t key = keys[i];
+        size_t at = i;
+        for (; at > 0 && keys[at - 1] < key; at--)
+            keys[at] = keys[at - 1];
+        keys[at] = key;
+    }
+}
+
+static size_t keep_range(uint64_t *keys, size_t n, fednl__key_range range)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint64_t key = keys[i];
+        keys[kept] = key;
+        kept += key - range.low <= range.high - range.low;
+    }
+    return kept;
+}
+
+/* Keep the keys that share a bucket of the range with the k-th largest; *k becomes its rank among
+ * them, *range the bucket. */
+static size_t narrow(uint64_t *keys, size_t n, fednl__key_range *range, size_t *k)
+{
+    uint32_t count[FEDNL__BUCKETS] = {0};
+    unsigned shift = fednl__bucket_shift(*range);
+    for (size_t i = 0; i < n; i++)
+        count[(keys[i] - range->low) >> shift]++;
+    size_t bucket = FEDNL__BUCKETS - 1;
+    while (count[bucket] < *k)
+        *k -= count[bucket--];
+    *range = fednl__bucket_range(*range, shift, bucket);
+    return count[bucket] == n ? n : keep_range(keys, n, *range);
+}
+
+/* The key of rank k among n, and how its equals share the ranks. */
+typedef struct place {
+    uint64_t key;
+    size_t equal; // keys that are equal to it
+    size_t ties;  // of them among the k largest
+} place;
+
+/* The k-th largest key, 1 <= k <= n, all within range. */
+static place kth_largest(uint64_t *keys, size_t n, fednl__key_range range, size_t k)
+{
+    while (n > FEW && range.low < range.high)
+        n = narrow(keys, n, &range, &k);
+    if (range.low == range.high)
+        return (place){range.low, n, k};
+    sort_few(keys, n);
+    place p = {.key = keys[k - 1], .ties = 1};
+    while (p.ties < k && keys[k - 1 - p.ties] == p.key)
+        p.ties++;
+    for (p.equal = p.ties; k + p.equal - p.ties < n; p.equal++)
+        if (keys[k + p.equal - p.ties] != p.key)
+            break;
+    return p;
+}
+
+/* Copy the keys of v that are within range; *above becomes the number of those above it. */
+static size_t keys_within(uint64_t *keys, const double *v, size_t n, fednl__key_range range,
+                          size_t *above)
+{
+    size_t kept = 0, larger = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint64_t key = fednl__magnitude_key(v[i]);
+        keys[kept] = key;
+        kept += key - range.low <= range.high - range.low;
+        larger += key > range.high;
+    }
+    *above = larger;
+    return kept;
+}
+
+static const fednl__key_range all_keys = {0, UINT64_MAX >> 1};
+
+/* Keys between which that of rank k is likely to lie, 1 <= k <= n. */
+static fednl__key_range guess_range(const double *v, size_t n, size_t k)
+{
+    uint64_t sample[SAMPLE], again[SAMPLE];
+    for (size_t i = 0; i < SAMPLE; i++)
+        sample[i] = again[i] = fednl__magnitude_key(v[i * n / SAMPLE]);
+    size_t rank = k * SAMPLE / n;
+    fednl__key_range range = all_keys;
+    if (rank > MARGIN)
+        range.high = kth_largest(sample, SAMPLE, all_keys, rank - MARGIN).key;
+    if (rank + MARGIN <= SAMPLE)
+        range.low = kth_largest(again, SAMPLE, all_keys, rank + MARGIN).key;
+    return range;
+}
+
+/* The magnitude of rank k in v, 1 <= k < n. */
+static place find_place(const double *v, size_t n, size_t k, uint64_t *keys)
+{
+    fednl__key_range range = n > 4 * SAMPLE ? guess_range(v, n, k) : all_keys;
+    size_t above, kept = keys_within(keys, v, n, range, &above);
+    if (k <= above) { // the guess was wrong: beyond it then
+        range = (fednl__key_range){range.high + 1, all_keys.high};
+        kept = keys_within(keys, v, n, range, &above);
+    } else if (k > above + kept) {
+        range = (fednl__key_range){0, range.low - 1};
+        kept = keys_within(keys, v, n, range, &above);
+    }
+    return kth_largest(keys, kept, range, k - above);
+}
+
+/* Slots of the keys that are at least least. Without branches on the values, here and below: which
+ * of them are chosen cannot be predicted. */
+static size_t list_at_least(uint32_t *slot, const double *v, size_t n, uint64_t least)
+{
+    size_t chosen = 0;
+    for (size_t i = 0; i < n; i++) {
+        slot[chosen] = (uint32_t)i;
+        chosen += fednl__magnitude_key(v[i]) >= least;
+    }
+    return chosen;
+}
+
+/* Whether key is among the threshold's, whose ties are counted down. */
+static size_t take(fednl__threshold *t, uint64_t key)
+{
+    size_t tie = (size_t)(key == t->key) & (size_t)(t->ties > 0);
+    t->ties -= tie;
+    return (size_t)(key > t->key) | tie;
+}
+
+static size_t list_above(uint32_t *slot, const double *v, size_t n, fednl__threshold t)
+{
+    size_t chosen = 0;
+    for (size_t i = 0; i < n; i++) {
+        slot[chosen] = (uint32_t)i;
+        chosen += take(&t, fednl__magnitude_key(v[i]));
+    }
+    return chosen;
+}
+
+size_t fednl__keep_above(uint32_t *slot, size_t n, const double *v, fednl__threshold t)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++) {
+        slot[kept] = slot[i];
+        kept += take(&t, fednl__magnitude_key(v[slot[i]]));
+    }
+    return kept;
+}
+
+size_t fednl__top_k(const double *v, size_t n, size_t k, uint64_t *keys, uint32_t *slot)
+{
+    if (n == 0 || k == 0)
+        return 0;
+    if (k >= n)
+        return list_at_least(slot, v, n, 1);
+    place p = find_place(v, n, k, keys);
+    if (p.key == 0)
+        return list_at_least(slot, v, n, 1);
+    if (p.ties == p.equal)
+        return list_at_least(slot, v, n, p.key);
+    return list_above(slot, v, n, (fednl__threshold){p.key, p.ties});
+}
