@@ -97,8 +97,7 @@ static void print_summary(const participation *p)
            r->rounds);
     printf("result      %s, f %.15g, ||grad f|| %.3e\n", fednl_outcome_name(r->outcome), r->f,
            r->grad_norm);
-    printf("traffic     %s sent, %s received\n",
-           cli_bytes_text(up, (double)r->traffic.bytes_sent),
+    printf("traffic     %s sent, %s received\n", cli_bytes_text(up, (double)r->traffic.bytes_sent),
            cli_bytes_text(down, (double)r->traffic.bytes_received));
     if (p->settings->model != NULL)
         printf("model       %s\n",

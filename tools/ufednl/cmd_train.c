@@ -63,10 +63,11 @@ cli_command ufednl_train(void)
             "changes of their Hessians (FedNL, arXiv:2106.02969). Clients weigh by their rows, so "
             "the optimum is that of the whole file, whatever --clients is.\n\nf and ||grad f|| of "
             "the result are recomputed from the rows of FILE.",
-        .examples = "ufednl-cli train a9a a9a.model\n"
-                    "ufednl-cli train --clients 142 --compressor topk --k 8d --report a9a.html a9a\n"
-                    "ufednl-cli train --clients 100 --label-skew 0.3 --algorithm fednl-pp "
-                    "--participants 12 --test a9a.t a9a",
+        .examples =
+            "ufednl-cli train a9a a9a.model\n"
+            "ufednl-cli train --clients 142 --compressor topk --k 8d --report a9a.html a9a\n"
+            "ufednl-cli train --clients 100 --label-skew 0.3 --algorithm fednl-pp "
+            "--participants 12 --test a9a.t a9a",
         .options = options,
         .n_options = COUNT(options),
         .operands = operands,

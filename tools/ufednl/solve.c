@@ -158,8 +158,8 @@ ct_status solve_parse_sizes(const char *text, size_t **out, size_t *n, ct_diag *
         double value;
         if (ct_number_parse(&at, end, &value) != CT_OK || value < 1.0 || value != floor(value) ||
             value > 4294967295.0 || *at != (i + 1 < *n ? ',' : '\0'))
-            return ct_fail(diag, CT_EINVALID, "--sizes: '%s' is no list of numbers of rows like 100,50",
-                           text);
+            return ct_fail(diag, CT_EINVALID,
+                           "--sizes: '%s' is no list of numbers of rows like 100,50", text);
         (*out)[i] = (size_t)value;
         at++;
     }
@@ -173,10 +173,12 @@ static double or_zero(double value)
 
 static ct_status set_method(const solve_settings *s, fednl_options *opt, ct_diag *diag)
 {
-    if (!fednl_algorithm_from_name(&opt->algorithm, s->algorithm) ||
-        !fednl_compressor_from_name(&opt->compressor, s->compressor))
-        return ct_fail(diag, CT_EINVALID, "unknown algorithm or compressor");
-    CT_TRY(check_effects(s, opt->algorithm, opt->compressor, diag));
+    if (s->algorithm != NULL) { // else compare, which has several
+        if (!fednl_algorithm_from_name(&opt->algorithm, s->algorithm) ||
+            !fednl_compressor_from_name(&opt->compressor, s->compressor))
+            return ct_fail(diag, CT_EINVALID, "unknown algorithm or compressor");
+        CT_TRY(check_effects(s, opt->algorithm, opt->compressor, diag));
+    }
     CT_TRY(parse_k(&opt->k, "k", s->k, diag));
     CT_TRY(parse_k(&opt->model_k, "model-k", s->model_k, diag));
     opt->option = strcmp(s->option, "A") == 0 ? FEDNL_OPTION_A : FEDNL_OPTION_B;
@@ -303,22 +305,21 @@ static ct_status score_test(const solve *run, fednl_score *score, ct_diag *diag)
 static ct_status add_row(solve *run, const fednl_round *round)
 {
     const fednl_phases *now = &round->phases, *then = &run->before.phases;
-    double row[COLUMNS_WITH_TEST] = {
-        [COLUMN_ROUND] = (double)round->round,
-        [COLUMN_F] = round->f,
-        [COLUMN_GRAD_NORM] = round->grad_norm,
-        [COLUMN_SHIFT] = round->shift,
-        [COLUMN_STEP] = round->step,
-        [COLUMN_CLIENTS] = (double)round->clients,
-        [COLUMN_SECONDS] = run->seconds_read + round->seconds,
-        [COLUMN_UP] = (double)round->traffic.bytes_up,
-        [COLUMN_UP_INDICES] = (double)round->traffic.bytes_up_indices,
-        [COLUMN_DOWN] = (double)round->traffic.bytes_down,
-        [COLUMN_DERIVATIVES] = now->derivatives - then->derivatives,
-        [COLUMN_COMPRESS] = now->compress - then->compress,
-        [COLUMN_WAIT] = now->wait - then->wait,
-        [COLUMN_AGGREGATE] = now->aggregate - then->aggregate,
-        [COLUMN_SOLVE] = now->solve - then->solve};
+    double row[COLUMNS_WITH_TEST] = {[COLUMN_ROUND] = (double)round->round,
+                                     [COLUMN_F] = round->f,
+                                     [COLUMN_GRAD_NORM] = round->grad_norm,
+                                     [COLUMN_SHIFT] = round->shift,
+                                     [COLUMN_STEP] = round->step,
+                                     [COLUMN_CLIENTS] = (double)round->clients,
+                                     [COLUMN_SECONDS] = run->seconds_read + round->seconds,
+                                     [COLUMN_UP] = (double)round->traffic.bytes_up,
+                                     [COLUMN_UP_INDICES] = (double)round->traffic.bytes_up_indices,
+                                     [COLUMN_DOWN] = (double)round->traffic.bytes_down,
+                                     [COLUMN_DERIVATIVES] = now->derivatives - then->derivatives,
+                                     [COLUMN_COMPRESS] = now->compress - then->compress,
+                                     [COLUMN_WAIT] = now->wait - then->wait,
+                                     [COLUMN_AGGREGATE] = now->aggregate - then->aggregate,
+                                     [COLUMN_SOLVE] = now->solve - then->solve};
     if (run->test != NULL) {
         fednl_score score;
         CT_TRY(score_test(run, &score, &run->diag));
