@@ -4,7 +4,6 @@
 #include "link_remote.h"
 #include "solver.h"
 
-#include <ctrain/blas.h>
 #include <ctrain/timer.h>
 #include <math.h>
 #include <stdlib.h>
@@ -270,8 +269,6 @@ static ct_status build(fednl_solver *s, const fednl__problem *problem, ct_diag *
 {
     CT_TRY(check_memory(s, diag));
     CT_TRY(fill_options(s, diag));
-    if (s->method->second_order && s->dimension > FEDNL__CHOLESKY_OWN)
-        CT_TRY(ct_blas_open(diag));
     CT_TRY(ct_pool_create(&s->pool, s->opt.threads, diag));
     CT_TRY(create_state(s));
     CT_TRY(fednl__order_columns(s->coordinate, problem->counts, s->features, s->opt.intercept));
