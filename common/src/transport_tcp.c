@@ -13,8 +13,8 @@
 
 typedef struct tcp_peer {
     ct__connection connection;
-    bool done; // dropped, or its end was reported
-    uint64_t messages_sent, messages_received;
+    bool done;          // dropped, or its end was reported, or it has yet to come
+    ct_traffic traffic; // messages; bytes of former connections
     char name[CT__NAME_SIZE];
 } tcp_peer;
 
@@ -27,7 +27,8 @@ typedef struct tcp {
     uint32_t borrowed_peer;   // whose message the caller has; CT__NO_PEER: none
     size_t borrowed_bytes;    // it is the first so many bytes of that peer's queue, unless
     unsigned char *set_aside; // that queue's memory was kept for the caller
-    struct pollfd *polls;     // (base.n_peers)
+    ct__door *door;           // where peers that are gone may come back; or NULL
+    struct pollfd *polls;     // (base.n_peers + CT__DOOR_POLLS)
     tcp_peer *peers;          // (base.n_peers)
 } tcp;
 
@@ -116,8 +117,11 @@ static int64_t prepare_polls(tcp *t, int64_t deadline_ns, bool flushing)
 static void service(tcp *t, int64_t deadline_ns, bool flushing)
 {
     t->since_poll = 0;
+    size_t n_polls = t->base.n_peers;
+    if (t->door != NULL)
+        n_polls += ct__door_prepare(t->door, t->polls + t->base.n_peers, &deadline_ns);
     int64_t until_ns = prepare_polls(t, deadline_ns, flushing);
-    if (poll(t->polls, (nfds_t)t->base.n_peers, ct__left_ms(until_ns)) < 0)
+    if (poll(t->polls, (nfds_t)n_polls, ct__left_ms(until_ns)) < 0)
         return; // a signal: the caller looks at the deadline and comes back
     for (uint32_t peer = 0; peer < t->base.n_peers; peer++) {
         ct__connection *c = &t->peers[peer].connection;
@@ -127,6 +131,10 @@ static void service(tcp *t, int64_t deadline_ns, bool flushing)
         if (p->revents != 0 && (p->events & POLLIN) != 0)
             read_peer(t, peer, flushing);
         ct__connection_end_if_stalled(c, t->stall_ns);
+    }
+    if (t->door != NULL) {
+        ct_status status = ct__door_attend(t->door, t->polls + t->base.n_peers, NULL);
+        (void)status; // without descriptors nobody can come back just now
     }
 }
 
@@ -142,7 +150,7 @@ static ct_status tcp_send(ct_transport *base, const ct_message *message, ct_diag
         status =
             ct__connection_send(c, message->type, message->aux, message->data, message->size_bytes);
     if (status == CT_OK)
-        peer->messages_sent++;
+        peer->traffic.messages_sent++;
     else if (c->end != CT_OK)
         status = ct_fail(diag, CT_ECLOSED, "%s: %s", peer->name, c->end_reason.text);
     else
@@ -155,7 +163,7 @@ static ct_status deliver(tcp *t, uint32_t peer, const ct__frame *frame, ct_messa
 {
     t->borrowed_peer = peer;
     t->borrowed_bytes = CT_FRAME_HEADER_BYTES + frame->size_bytes;
-    t->peers[peer].messages_received++;
+    t->peers[peer].traffic.messages_received++;
     t->since_poll++;
     *message = (ct_message){.peer = peer,
                             .type = frame->type,
@@ -215,7 +223,9 @@ static ct_status next_event(tcp *t, ct_message *message, ct_diag *diag)
             return status;
         }
     }
-    return any_left ? CT_ETIMEOUT : ct_fail(diag, CT_ECLOSED, "no peer is left");
+    if (any_left || t->door != NULL)
+        return CT_ETIMEOUT;
+    return ct_fail(diag, CT_ECLOSED, "no peer is left");
 }
 
 static ct_status tcp_receive(ct_transport *base, ct_message *message, int64_t deadline_ns,
@@ -288,10 +298,10 @@ static const char *tcp_peer_name(const ct_transport *base, uint32_t peer)
 static ct_traffic tcp_traffic(const ct_transport *base, uint32_t peer)
 {
     const tcp_peer *p = &((const tcp *)base)->peers[peer];
-    return (ct_traffic){.bytes_sent = p->connection.stream.bytes_written,
-                        .bytes_received = p->connection.stream.bytes_read,
-                        .messages_sent = p->messages_sent,
-                        .messages_received = p->messages_received};
+    ct_traffic traffic = p->traffic;
+    traffic.bytes_sent += p->connection.stream.bytes_written;
+    traffic.bytes_received += p->connection.stream.bytes_read;
+    return traffic;
 }
 
 // ---- closing ----
@@ -335,6 +345,8 @@ static void tcp_close(ct_transport *base)
     tcp *t = (tcp *)base;
     int64_t deadline_ns = ct__deadline_ns(CLOSE_TIMEOUT_MS);
     release_borrowed(t);
+    ct__door_close(t->door, "the server is closing");
+    t->door = NULL;
     (void)tcp_flush(base, deadline_ns, NULL);
     for (uint32_t peer = 0; peer < base->n_peers; peer++)
         close_politely(&t->peers[peer].connection, deadline_ns);
@@ -388,7 +400,7 @@ ct_status ct__tcp_create(ct_transport **out, bool is_server, size_t n_peers, siz
     *out = NULL;
     tcp *t = calloc(1, sizeof *t);
     if (t != NULL) {
-        t->polls = calloc(n_peers, sizeof *t->polls);
+        t->polls = calloc(n_peers + CT__DOOR_POLLS, sizeof *t->polls);
         t->peers = calloc(n_peers, sizeof *t->peers);
     }
     if (t == NULL || t->polls == NULL || t->peers == NULL) {
@@ -403,8 +415,10 @@ ct_status ct__tcp_create(ct_transport **out, bool is_server, size_t n_peers, siz
     t->is_server = is_server;
     t->stall_ns = opt->stall_timeout_ms * CT__NS_PER_MS;
     t->borrowed_peer = CT__NO_PEER;
-    for (size_t i = 0; i < n_peers; i++)
+    for (size_t i = 0; i < n_peers; i++) {
         t->peers[i].connection.stream.fd = -1;
+        t->peers[i].done = true;
+    }
     *out = &t->base;
     return CT_OK;
 }
@@ -413,7 +427,10 @@ void ct__tcp_adopt(ct_transport *base, uint32_t peer, ct__connection *connection
 {
     tcp *t = (tcp *)base;
     tcp_peer *p = &t->peers[peer];
+    p->traffic = tcp_traffic(base, peer);
+    ct__connection_clear(&p->connection);
     p->connection = *connection;
+    p->done = false;
     if (t->is_server)
         (void)snprintf(p->name, sizeof p->name, "client %lu (%s)", (unsigned long)peer,
                        connection->address);
@@ -421,7 +438,35 @@ void ct__tcp_adopt(ct_transport *base, uint32_t peer, ct__connection *connection
         (void)snprintf(p->name, sizeof p->name, "server (%s)", connection->address);
 }
 
+bool ct__tcp_seat_is_free(const ct_transport *base, uint32_t peer)
+{
+    return ((const tcp *)base)->peers[peer].done;
+}
+
+void ct__tcp_vacate(ct_transport *base, uint32_t peer)
+{
+    tcp_peer *p = &((tcp *)base)->peers[peer];
+    ct__connection_clear(&p->connection);
+    p->done = true;
+}
+
 ct__connection *ct__tcp_connection(ct_transport *base, uint32_t peer)
 {
     return &((tcp *)base)->peers[peer].connection;
+}
+
+ct_status ct_transport_readmit(ct_transport *server, ct_tcp_listener *listener,
+                               const ct_tcp_options *opt, ct_diag *diag)
+{
+    if (server == NULL || listener == NULL || server->ops != &tcp_ops ||
+        !((tcp *)server)->is_server)
+        return ct_fail(diag, CT_EINVALID, "only a TCP server can let clients come back");
+    tcp *t = (tcp *)server;
+    ct_tcp_options checked;
+    CT_TRY(ct__tcp_options_check(&checked, opt, diag));
+    ct__door *door;
+    CT_TRY(ct__door_open(&door, server, listener, &checked, true, diag));
+    ct__door_close(t->door, "the server listens elsewhere");
+    t->door = door;
+    return CT_OK;
 }

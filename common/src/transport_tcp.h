@@ -47,12 +47,36 @@ CT_MUST_USE ct_status ct__connection_send(ct__connection *c, uint8_t type, uint3
 /* What poll() shall report of it; 0: nothing. */
 short ct__connection_poll_events(const ct__connection *c, bool want_read);
 
-/* An endpoint with room for n_peers connections, which are moved into it one by one. */
+/* An endpoint with seats for n_peers connections, which are moved into it one by one. */
 CT_MUST_USE ct_status ct__tcp_create(ct_transport **out, bool is_server, size_t n_peers,
                                      size_t n_clients, const ct_tcp_options *opt, ct_diag *diag);
 void ct__tcp_adopt(ct_transport *t, uint32_t peer, ct__connection *connection);
+/* Nobody has come yet, or the peer is gone and the caller knows. */
+bool ct__tcp_seat_is_free(const ct_transport *t, uint32_t peer);
+/* Close the peer's connection without telling anybody. */
+void ct__tcp_vacate(ct_transport *t, uint32_t peer);
 /* The peer's connection, for the hand-shake. */
 ct__connection *ct__tcp_connection(ct_transport *t, uint32_t peer);
+
+/* A door lets strangers who say hello as a client sit down on its seat of t. While that is taken a
+ * patient door lets them wait, as the one who sits there may be about to go. Its owner polls. */
+struct pollfd;
+typedef struct ct__door ct__door;
+#define CT__DOOR_POLLS 65 // at most
+/* listener is borrowed until close. */
+CT_MUST_USE ct_status ct__door_open(ct__door **out, ct_transport *t,
+                                    const ct_tcp_listener *listener, const ct_tcp_options *opt,
+                                    bool patient, ct_diag *diag);
+/* Fill in polls; returns how many. *until_ns becomes earlier where the door has to do something
+ * then. */
+size_t ct__door_prepare(ct__door *door, struct pollfd *polls, int64_t *until_ns);
+/* After polling. CT_EIO: no file descriptors are left. */
+CT_MUST_USE ct_status ct__door_attend(ct__door *door, const struct pollfd *polls, ct_diag *diag);
+/* How many were refused; *last: who and why, the last time. */
+size_t ct__door_refused(const ct__door *door, const char **last);
+/* Refuse whoever waits; NULL is allowed. */
+void ct__door_close(ct__door *door, const char *reason);
+int ct__tcp_listener_fd(const ct_tcp_listener *listener);
 
 /* Options with the defaults for NULL, checked. */
 CT_MUST_USE ct_status ct__tcp_options_check(ct_tcp_options *checked, const ct_tcp_options *opt,

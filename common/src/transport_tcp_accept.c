@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
-/* The server's side of the hand-shake: a listening socket, and a reception that lets clients in as
- * they say hello. Connections that have not said who they are wait in a bounded room, each with a
- * deadline of its own, and are refused one by one without holding up the others. */
-#define _GNU_SOURCE // accept4, POLLRDHUP
+/* The server's side of the hand-shake: a listening socket, and a reception that waits until all
+ * clients have come through the door. */
+#define _GNU_SOURCE // POLLRDHUP
 #include "transport_tcp.h"
 
 #include <errno.h>
@@ -13,8 +12,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MAX_PENDING   64
-#define GRACE_MS      250 // a full room turns the oldest out, but not sooner
 #define STOP_CHECK_MS 50
 
 struct ct_tcp_listener {
@@ -97,169 +94,46 @@ void ct_tcp_listener_close(ct_tcp_listener *listener)
     free(listener);
 }
 
+int ct__tcp_listener_fd(const ct_tcp_listener *listener)
+{
+    return listener->fd;
+}
+
 // ---- the reception ----
 
-typedef struct visitor {
-    ct__connection connection;
-    int64_t since_ns;
-} visitor;
-
 typedef struct reception {
-    const ct_tcp_listener *listener;
-    ct_tcp_options opt;
     ct_transport *t;
+    ct__door *door;
     uint32_t n_clients, n_present;
-    bool *present;                 // (n_clients)
-    struct pollfd *polls;          // (1 + MAX_PENDING + n_clients) the listener, visitors, clients
-    visitor visitors[MAX_PENDING]; // oldest first
-    size_t n_visitors;
-    size_t n_refused;
-    ct_diag last_refusal;
+    struct pollfd *polls; // (CT__DOOR_POLLS + n_clients)
 } reception;
 
-// Say why, and close. The reason fits into any socket buffer, so nothing waits.
-static void refuse(reception *r, ct__connection *c, const char *reason)
+static bool is_present(const reception *r, uint32_t id)
 {
-    size_t size = strlen(reason);
-    if (size > CT__MAX_REFUSAL_BYTES)
-        size = CT__MAX_REFUSAL_BYTES;
-    ct_status told = ct__connection_send(c, CT__FRAME_REFUSAL, 0, reason, size);
-    (void)told; // it is refused whether or not it hears why
-    r->n_refused++;
-    ct_diag_set(&r->last_refusal, "%s: %s", c->address, reason);
-    ct__connection_clear(c);
+    return !ct__tcp_seat_is_free(r->t, id);
 }
 
-// What is wrong with a hello; true when nothing is.
-static bool check_hello(const reception *r, const ct__frame *hello, ct_diag *reason)
+static void count_present(reception *r)
 {
-    if (hello->type != CT__FRAME_HELLO)
-        ct_diag_set(reason, "sent a message of type %u before its hello", hello->type);
-    else if (hello->aux >= r->n_clients)
-        ct_diag_set(reason, "id %lu is out of range (clients are 0 to %lu)",
-                    (unsigned long)hello->aux, (unsigned long)r->n_clients - 1);
-    else if (r->present[hello->aux])
-        ct_diag_set(reason, "id %lu is already taken", (unsigned long)hello->aux);
-    else if (hello->size_bytes != r->opt.greeting_bytes ||
-             (hello->size_bytes > 0 &&
-              memcmp(hello->data, r->opt.greeting, hello->size_bytes) != 0))
-        ct_diag_set(reason, "settings differ from the server's (id %lu sent another greeting)",
-                    (unsigned long)hello->aux);
-    else
-        return true;
-    return false;
-}
-
-static void admit(reception *r, ct__connection *c, const ct__frame *hello)
-{
-    uint32_t id = hello->aux;
-    ct__queue_consume(&c->in, CT_FRAME_HEADER_BYTES + hello->size_bytes);
-    if (ct__connection_send(c, CT__FRAME_WELCOME, r->n_clients, NULL, 0) != CT_OK) {
-        ct__connection_clear(c);
-        return;
-    }
-    ct__tcp_adopt(r->t, id, c);
-    r->present[id] = true;
-    r->n_present++;
-}
-
-/* Hear what a visitor says. True: it is dealt with (in, refused or gone); false: it has yet to say
- * all of its hello. */
-static bool hear(reception *r, ct__connection *c)
-{
-    ct__frame hello;
-    size_t missing = CT_FRAME_HEADER_BYTES;
-    ct_diag reason;
-    ct__connection_read(c, missing);
-    if (ct__frame_peek(&c->in, CT__MAX_GREETING_BYTES, &hello, &missing, &reason) != CT_OK)
-        refuse(r, c, reason.text);
-    else if (missing > 0 && ct__connection_is_open(c))
-        return false;
-    else if (missing > 0)
-        ct__connection_clear(c);
-    else if (!check_hello(r, &hello, &reason))
-        refuse(r, c, reason.text);
-    else
-        admit(r, c, &hello);
-    return true;
-}
-
-// In the order in which they came: of two with one id the first is let in.
-static void hear_visitors(reception *r)
-{
-    int64_t now = ct__now_ns();
-    size_t n_left = 0;
-    for (size_t i = 0; i < r->n_visitors; i++) {
-        visitor *v = &r->visitors[i];
-        bool done = r->polls[1 + i].revents != 0 && hear(r, &v->connection);
-        if (!done && now - v->since_ns >= r->opt.hello_timeout_ms * CT__NS_PER_MS) {
-            ct_diag reason;
-            ct_diag_set(&reason, "no hello within %d ms", r->opt.hello_timeout_ms);
-            refuse(r, &v->connection, reason.text);
-            done = true;
-        }
-        if (!done)
-            r->visitors[n_left++] = *v;
-    }
-    r->n_visitors = n_left;
-}
-
-// A client that left again gives its id free. Before the visitors move on, whose polls come first.
-static void notice_departures(reception *r)
-{
-    const struct pollfd *polls = r->polls + 1 + r->n_visitors;
+    r->n_present = 0;
     for (uint32_t id = 0; id < r->n_clients; id++)
-        if (r->present[id] && polls[id].revents != 0) {
-            ct__connection_clear(ct__tcp_connection(r->t, id));
-            r->present[id] = false;
-            r->n_present--;
-        }
+        r->n_present += is_present(r, id);
 }
 
-static bool has_room(const reception *r)
+static void watch_departures(const reception *r, struct pollfd *polls)
 {
-    return r->n_visitors < MAX_PENDING ||
-           ct__now_ns() - r->visitors[0].since_ns >= GRACE_MS * CT__NS_PER_MS;
-}
-
-static void make_room(reception *r)
-{
-    if (r->n_visitors < MAX_PENDING)
-        return;
-    refuse(r, &r->visitors[0].connection, "too many connections that say nothing");
-    r->n_visitors--;
-    memmove(&r->visitors[0], &r->visitors[1], r->n_visitors * sizeof r->visitors[0]);
-}
-
-/* Take whoever is waiting. Errors of a single connection that broke before we took it are none of
- * ours; having no descriptors left is. */
-static ct_status take_visitors(reception *r, ct_diag *diag)
-{
-    while (has_room(r)) {
-        int fd = accept4(r->listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        if (fd < 0 && (errno == EMFILE || errno == ENFILE) && r->n_visitors == 0)
-            return ct_fail(diag, CT_EIO,
-                           "no file descriptors left after %lu clients (see ulimit -n)",
-                           (unsigned long)r->n_present);
-        if (fd < 0)
-            return CT_OK;
-        make_room(r);
-        visitor *v = &r->visitors[r->n_visitors++];
-        ct__connection_open(&v->connection, fd, r->opt.stall_timeout_ms);
-        v->since_ns = ct__now_ns();
-    }
-    return CT_OK;
-}
-
-static void prepare_polls(reception *r)
-{
-    struct pollfd *p = r->polls;
-    *p++ = (struct pollfd){.fd = has_room(r) ? r->listener->fd : -1, .events = POLLIN};
-    for (size_t i = 0; i < r->n_visitors; i++)
-        *p++ = (struct pollfd){.fd = r->visitors[i].connection.stream.fd, .events = POLLIN};
     for (uint32_t id = 0; id < r->n_clients; id++)
-        *p++ = (struct pollfd){.fd = r->present[id] ? ct__tcp_connection(r->t, id)->stream.fd : -1,
-                               .events = POLLRDHUP};
+        polls[id] =
+            (struct pollfd){.fd = is_present(r, id) ? ct__tcp_connection(r->t, id)->stream.fd : -1,
+                            .events = POLLRDHUP};
+}
+
+// A client that left again gives its seat free.
+static void notice_departures(const reception *r, const struct pollfd *polls)
+{
+    for (uint32_t id = 0; id < r->n_clients; id++)
+        if (polls[id].revents != 0)
+            ct__tcp_vacate(r->t, id);
 }
 
 // "2", "2 and 5", "2, 5, 6, 7 and 3 more"
@@ -269,7 +143,7 @@ static void list_missing(const reception *r, char *out, size_t size)
     uint32_t n_missing = r->n_clients - r->n_present, n_shown = 0;
     size_t at = 0;
     for (uint32_t id = 0; id < r->n_clients && n_shown < SHOWN && at < size; id++) {
-        if (r->present[id])
+        if (is_present(r, id))
             continue;
         const char *before = n_shown == 0 ? "" : n_shown + 1 == n_missing ? " and " : ", ";
         at += (size_t)snprintf(out + at, size - at, "%s%lu", before, (unsigned long)id);
@@ -279,50 +153,67 @@ static void list_missing(const reception *r, char *out, size_t size)
         (void)snprintf(out + at, size - at, " and %lu more", (unsigned long)(n_missing - n_shown));
 }
 
-static ct_status fail_missing(const reception *r, ct_diag *diag)
+static ct_status fail_missing(const reception *r, const ct_tcp_options *opt, ct_diag *diag)
 {
     char missing[96];
     list_missing(r, missing, sizeof missing);
     ct_diag refused = {.text = ""};
-    if (r->n_refused > 0)
-        ct_diag_set(&refused, "; %zu refused, last %s", r->n_refused, r->last_refusal.text);
+    const char *last;
+    size_t n_refused = ct__door_refused(r->door, &last);
+    if (n_refused > 0)
+        ct_diag_set(&refused, "; %zu refused, last %s", n_refused, last);
     return ct_fail(diag, CT_ETIMEOUT, "client%s %s did not connect within %g s%s",
                    r->n_clients - r->n_present == 1 ? "" : "s", missing,
-                   r->opt.accept_timeout_ms / 1000.0, refused.text);
+                   opt->accept_timeout_ms / 1000.0, refused.text);
 }
 
-static ct_status receive_clients(reception *r, const ct_stop_flag *stop, ct_diag *diag)
+// Wait once for whatever happens at the door, but not for longer than it takes to see `stop`.
+static ct_status wait_at_door(reception *r, int64_t until_ns, ct_diag *diag)
 {
-    int64_t deadline_ns = ct__deadline_ns(r->opt.accept_timeout_ms);
+    size_t n_door = ct__door_prepare(r->door, r->polls, &until_ns);
+    watch_departures(r, r->polls + n_door);
+    int left_ms = ct__left_ms(until_ns);
+    int n = poll(r->polls, (nfds_t)(n_door + r->n_clients),
+                 left_ms < STOP_CHECK_MS ? left_ms : STOP_CHECK_MS);
+    if (n < 0)
+        return CT_OK; // a signal
+    notice_departures(r, r->polls + n_door);
+    ct_status status = ct__door_attend(r->door, r->polls, diag);
+    count_present(r);
+    return status;
+}
+
+static ct_status receive_clients(reception *r, const ct_tcp_options *opt, const ct_stop_flag *stop,
+                                 ct_diag *diag)
+{
+    int64_t deadline_ns = ct__deadline_ns(opt->accept_timeout_ms);
     while (r->n_present < r->n_clients) {
         if (stop != NULL && atomic_load(stop))
             return ct_fail(diag, CT_EINTERRUPTED, "stopped while waiting for clients");
-        int left_ms = ct__left_ms(deadline_ns);
-        if (left_ms == 0)
-            return fail_missing(r, diag);
-        prepare_polls(r);
-        int n = poll(r->polls, (nfds_t)(1 + r->n_visitors + r->n_clients),
-                     left_ms < STOP_CHECK_MS ? left_ms : STOP_CHECK_MS);
-        if (n < 0)
-            continue; // a signal
-        notice_departures(r);
-        hear_visitors(r);
-        CT_TRY(take_visitors(r, diag));
+        if (ct__left_ms(deadline_ns) == 0)
+            return fail_missing(r, opt, diag);
+        CT_TRY(wait_at_door(r, deadline_ns, diag));
     }
     return CT_OK;
 }
 
-// Nobody who came too late shall wait for an answer.
-static void turn_away_the_rest(reception *r)
+static ct_status open_reception(reception *r, const ct_tcp_listener *listener,
+                                const ct_tcp_options *opt, ct_diag *diag)
 {
-    ct_diag ignored;
-    if (r->n_present == r->n_clients && take_visitors(r, &ignored) != CT_OK)
-        return;
-    for (size_t i = 0; i < r->n_visitors; i++)
-        refuse(r, &r->visitors[i].connection,
-               r->n_present == r->n_clients ? "all clients are here already"
-                                            : "the server has stopped waiting for clients");
-    r->n_visitors = 0;
+    r->polls = calloc(CT__DOOR_POLLS + r->n_clients, sizeof *r->polls);
+    if (r->polls == NULL)
+        return ct_fail(diag, CT_ENOMEM, "no memory to receive %lu clients",
+                       (unsigned long)r->n_clients);
+    CT_TRY(ct__tcp_create(&r->t, true, r->n_clients, r->n_clients, opt, diag));
+    return ct__door_open(&r->door, r->t, listener, opt, false, diag);
+}
+
+static void close_reception(reception *r)
+{
+    ct__door_close(r->door, r->n_present == r->n_clients
+                                ? "all clients are here already"
+                                : "the server has stopped waiting for clients");
+    free(r->polls);
 }
 
 ct_status ct_transport_accept_tcp(ct_transport **out, ct_tcp_listener *listener, size_t n_clients,
@@ -335,26 +226,14 @@ ct_status ct_transport_accept_tcp(ct_transport **out, ct_tcp_listener *listener,
     if (n_clients == 0 || n_clients > CT__MAX_CLIENTS)
         return ct_fail(diag, CT_EINVALID, "%zu clients (must be 1 to %zu)", n_clients,
                        CT__MAX_CLIENTS);
-    ct_status status = CT_ENOMEM;
-    reception *r = calloc(1, sizeof *r);
-    if (r == NULL)
-        return ct_fail(diag, CT_ENOMEM, "no memory to receive clients");
-    *r = (reception){.listener = listener, .opt = checked, .n_clients = (uint32_t)n_clients};
-    r->present = calloc(n_clients, sizeof *r->present);
-    r->polls = calloc(1 + MAX_PENDING + n_clients, sizeof *r->polls);
-    if (r->present == NULL || r->polls == NULL)
-        ct_diag_set(diag, "no memory to receive %zu clients", n_clients);
-    else
-        status = ct__tcp_create(&r->t, true, n_clients, n_clients, &checked, diag);
+    reception r = {.n_clients = (uint32_t)n_clients};
+    ct_status status = open_reception(&r, listener, &checked, diag);
     if (status == CT_OK)
-        status = receive_clients(r, stop, diag);
-    turn_away_the_rest(r);
+        status = receive_clients(&r, &checked, stop, diag);
+    close_reception(&r);
     if (status == CT_OK)
-        *out = r->t;
+        *out = r.t;
     else
-        ct_transport_close(r->t);
-    free(r->present);
-    free(r->polls);
-    free(r);
+        ct_transport_close(r.t);
     return status;
 }

@@ -30,7 +30,7 @@ CT_MUST_USE ct_status fednl__link_remote_open(fednl__link **out, fednl__roll *ro
 /* Tell all clients to start; start (its id is not used) is copied, to tell it again to clients that
  * come back. may_lose: a client that is lost is left out from then on, and what was learnt of every
  * client is kept, so that its first reply after it has come back is the update that turns the old
- * estimate into the new one. (Identity's replies are whole as always.) */
+ * estimate into the new one. */
 CT_MUST_USE ct_status fednl__link_remote_start(fednl__link *link, const fednl__start *start,
                                                bool may_lose, ct_diag *diag);
 

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define JOIN_BYTES   32 // before the counts
-#define START_BYTES  63 // before the coordinates
+#define START_BYTES  64 // before the coordinates
 #define FINISH_BYTES 18 // before the weights
 
 static bool labels_in_order(const double label[2])
@@ -100,6 +100,7 @@ ct_status fednl__wire_encode_start(fednl__buffer *out, const fednl__start *start
     ct_write_u32(&w, (uint32_t)compressor->k);
     ct_write_u64(&w, compressor->rank);
     ct_write_f64(&w, compressor->alpha);
+    ct_write_u8(&w, compressor->differences);
     ct_write_u64(&w, compressor->seed);
     ct_write_u32_array(&w, layout->coordinate, layout->dimension);
     return CT_OK;
@@ -166,6 +167,7 @@ static void read_settings(ct_reader *r, fednl__start *start)
     compressor->k = ct_read_u32(r);
     compressor->rank = (size_t)ct_read_u64(r);
     compressor->alpha = ct_read_f64(r);
+    compressor->differences = ct_read_u8(r) != 0;
     compressor->seed = ct_read_u64(r);
 }
 

@@ -12,7 +12,7 @@
 
 typedef enum update_form {
     FORM_PATTERN,  // the first: positions and values
-    FORM_WHOLE,    // values on the pattern
+    FORM_ALL,      // values on the pattern
     FORM_SELECTED, // slots and values
     FORM_DRAWN,    // values; the slots are drawn again
     FORM_POWERS,   // powers of two on the pattern
@@ -22,7 +22,7 @@ typedef enum update_form {
 static update_form form_of(const fednl__wire_client *client)
 {
     static const update_form of[] = {
-        [FEDNL_COMPRESSOR_IDENTITY] = FORM_WHOLE,  [FEDNL_COMPRESSOR_TOPK] = FORM_SELECTED,
+        [FEDNL_COMPRESSOR_IDENTITY] = FORM_ALL,    [FEDNL_COMPRESSOR_TOPK] = FORM_SELECTED,
         [FEDNL_COMPRESSOR_TOPLEK] = FORM_SELECTED, [FEDNL_COMPRESSOR_RANDK] = FORM_DRAWN,
         [FEDNL_COMPRESSOR_RANDSEQK] = FORM_DRAWN,  [FEDNL_COMPRESSOR_NATURAL] = FORM_POWERS,
         [FEDNL_COMPRESSOR_RANKR] = FORM_RANK};
@@ -300,7 +300,7 @@ static ct_status read_pattern(reading *r, fednl__update *update)
     return read_values(r, n, update);
 }
 
-static ct_status read_whole(reading *r, fednl__update *update)
+static ct_status read_all(reading *r, fednl__update *update)
 {
     CT_TRY(fednl__expect_left(&r->in, 8 * r->client->pattern, r->diag));
     update->index = r->client->position;
@@ -380,7 +380,7 @@ static ct_status read_rank(reading *r, fednl__update *update)
 
 static double update_scale(const fednl__compressor *compressor, update_form form)
 {
-    if (form == FORM_PATTERN || form == FORM_WHOLE)
+    if (form == FORM_PATTERN || form == FORM_ALL)
         return 1.0;
     if (form != FORM_DRAWN)
         return compressor->alpha;
@@ -391,12 +391,13 @@ static ct_status read_update(reading *r, fednl__reply *reply)
 {
     update_form form = form_of(r->client);
     fednl__update *update = &reply->update;
-    reply->whole = form == FORM_PATTERN || form == FORM_WHOLE;
+    reply->whole =
+        form == FORM_PATTERN || (form == FORM_ALL && !r->client->compressor->differences);
     CT_TRY(fednl__finite_read(&r->in, &reply->l, 1, "what the estimate lacks, number", r->diag));
     if (form == FORM_PATTERN)
         CT_TRY(read_pattern(r, update));
-    else if (form == FORM_WHOLE)
-        CT_TRY(read_whole(r, update));
+    else if (form == FORM_ALL)
+        CT_TRY(read_all(r, update));
     else if (form == FORM_SELECTED)
         CT_TRY(read_selected(r, update));
     else if (form == FORM_DRAWN)

@@ -135,6 +135,15 @@ CT_MUST_USE ct_status ct_transport_accept_tcp(ct_transport **out, ct_tcp_listene
                                               size_t n_clients, const ct_tcp_options *opt,
                                               const ct_stop_flag *stop, ct_diag *diag);
 
+/* From now on clients that are gone (reported by receive, or dropped) may come back: receive and
+ * flush also let in who says hello on listener with such a client's id, which is alive again then;
+ * its next message tells the caller. A client whose former connection has not been found dead yet
+ * waits for it, hello_timeout_ms at most. Where no peer is left, receive waits for one. listener is
+ * borrowed until the endpoint is closed; opt as for accept, copied. CT_EINVALID: server is not the
+ * server's end over TCP. CT_ENOMEM. */
+CT_MUST_USE ct_status ct_transport_readmit(ct_transport *server, ct_tcp_listener *listener,
+                                           const ct_tcp_options *opt, ct_diag *diag);
+
 /* Connect to the server as client `id`; host NULL is "127.0.0.1". CT_EREFUSED: nobody listens there
  * (after connect_timeout_ms of trying), or the server refused with the reason in diag. CT_ETIMEOUT:
  * it did not answer. CT_EADDRESS: no such host. CT_EPROTOCOL: something else answers there. stop
