@@ -153,6 +153,24 @@ ct_status ct_dataset_from_csr(ct_dataset **out, size_t rows, size_t cols, const 
     return CT_OK;
 }
 
+ct_status ct_dataset_take(ct_dataset **out, const ct_dataset *data, const uint32_t *order,
+                          size_t rows, ct_diag *diag)
+{
+    size_t nnz = 0;
+    for (size_t i = 0; i < rows; i++)
+        nnz += data->row_start[order[i] + 1] - data->row_start[order[i]];
+    CT_TRY(ct__dataset_alloc(out, rows, data->cols, nnz, diag));
+    for (size_t i = 0, at = 0; i < rows; i++) {
+        size_t begin = data->row_start[order[i]], n = data->row_start[order[i] + 1] - begin;
+        memcpy((*out)->col + at, data->col + begin, n * sizeof *data->col);
+        memcpy((*out)->val + at, data->val + begin, n * sizeof *data->val);
+        (*out)->label[i] = data->label[order[i]];
+        at += n;
+        (*out)->row_start[i + 1] = at;
+    }
+    return CT_OK;
+}
+
 ct_status ct_dataset_binary_labels(const ct_dataset *data, double *sign, double pair[2],
                                    ct_diag *diag)
 {

@@ -9,7 +9,7 @@ typedef struct client_settings {
     const char *file, *model, *host, *checkpoint, *sizes;
     size_t id, port, clients;
     bool shuffle, json, quiet;
-    double label_skew, connect_timeout_s, idle_timeout_s;
+    double label_skew, positive_label, connect_timeout_s, idle_timeout_s;
     uint64_t seed;
 } client_settings;
 
@@ -50,7 +50,7 @@ static ct_status take_part_of_file(participation *p, ct_diag *diag)
 static ct_status take_part(participation *p, ct_diag *diag)
 {
     const client_settings *s = p->settings;
-    CT_TRY(ct_dataset_read(&p->data, s->file, NULL, diag));
+    CT_TRY(solve_read_rows(&p->data, s->file, NULL, s->positive_label, diag));
     if (s->clients > 0)
         CT_TRY(take_part_of_file(p, diag));
     ct_tcp_options tcp = ct_tcp_options_default();
@@ -148,6 +148,8 @@ static const cli_option options[] = {
      .help = "Keep trying to reach the server for so long"},
     {.name = "idle-timeout", .type = CLI_REAL, CLIENT(idle_timeout_s), .value = "SECONDS", .preset = "600", .min = 0, .max = 86400, .open_min = true,
      .help = "The server is lost when it says nothing for so long"},
+    {.name = "positive-label", .type = CLI_REAL, CLIENT(positive_label), .value = "X",
+     .help = "Rows with label X against all others; they become 1 and -1"},
     {.name = "checkpoint", .type = CLI_PATH, CLIENT(checkpoint), .value = "FILE",
      .help = "Where to keep this client's state when the server makes checkpoints, and to find it when the server resumes"},
     {.name = "clients", .type = CLI_COUNT, CLIENT(clients), .value = "N", .min = 1, .max = 1048576, .group = "Part of a file",

@@ -50,6 +50,8 @@ static void list_arguments(arguments *a, const solve_settings *s, size_t id, uin
     add_argument(a, "--seed=%llu", (unsigned long long)s->seed);
     if (!s->shuffle)
         add_argument(a, "--no-shuffle");
+    if (!isnan(s->positive_label))
+        add_argument(a, "--positive-label=%.17g", s->positive_label);
     if (!isnan(s->label_skew))
         add_argument(a, "--label-skew=%.17g", s->label_skew);
     if (s->checkpoint != NULL || s->resume != NULL)

@@ -262,14 +262,26 @@ ct_status solve_begin(solve *run, const char *title, ct_diag *diag)
     return cli_open_outputs(run->report, &outputs, diag);
 }
 
-ct_status solve_read_data(ct_dataset **out, const char *path, const solve_settings *settings,
-                          ct_diag *diag)
+ct_status solve_read_rows(ct_dataset **out, const char *path, const ct_libsvm_options *opt,
+                          double positive, ct_diag *diag)
 {
+    CT_TRY(ct_dataset_read(out, path, opt, diag));
+    if (isnan(positive))
+        return CT_OK;
+    ct_status status = ct_dataset_map_labels(*out, positive, diag);
+    if (status != CT_OK)
+        ct_diag_prefix(diag, "%s: --positive-label", path);
+    return status;
+}
+
+static ct_status read_data(solve *run, ct_diag *diag)
+{
+    const solve_settings *s = run->settings;
     ct_libsvm_options opt = ct_libsvm_options_default();
-    opt.cols = settings->dims;
-    ct_status status = ct_pool_create(&opt.pool, settings->threads, diag);
+    opt.cols = s->dims;
+    ct_status status = ct_pool_create(&opt.pool, s->threads, diag);
     if (status == CT_OK)
-        status = ct_dataset_read(out, path, &opt, diag);
+        status = solve_read_rows(&run->data, s->file, &opt, s->positive_label, diag);
     ct_pool_destroy(opt.pool);
     return status;
 }
@@ -279,10 +291,11 @@ ct_status solve_read(solve *run, ct_diag *diag)
     const solve_settings *s = run->settings;
     double begin = ct_time_s();
     if (s->file != NULL)
-        CT_TRY(solve_read_data(&run->data, s->file, s, diag));
+        CT_TRY(read_data(run, diag));
     run->seconds_read = ct_time_s() - begin;
     if (s->test != NULL)
-        CT_TRY(ct_dataset_read(&run->test, s->test, NULL, diag));
+        CT_TRY(solve_read_rows(&run->test, s->test, NULL, s->file != NULL ? s->positive_label : NAN,
+                               diag));
     if (s->start != NULL)
         CT_TRY(fednl_model_load(&run->start, s->start, diag));
     return CT_OK;

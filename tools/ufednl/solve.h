@@ -13,7 +13,7 @@ typedef struct solve_settings {
     const char *file, *model; // operands
     // Problem
     size_t dims;
-    double lambda;
+    double positive_label, lambda;
     bool intercept, regularise_intercept;
     const char *weights;
     // Clients
@@ -64,8 +64,9 @@ typedef struct solve {
 ct_status solve_begin(solve *run, const char *title, ct_diag *diag);
 /* Read FILE, --test and --start. */
 ct_status solve_read(solve *run, ct_diag *diag);
-ct_status solve_read_data(ct_dataset **out, const char *path, const solve_settings *settings,
-                          ct_diag *diag);
+/* Read a file of rows, and map its labels where positive is not NaN. opt may be NULL. */
+ct_status solve_read_rows(ct_dataset **out, const char *path, const ct_libsvm_options *opt,
+                          double positive, ct_diag *diag);
 /* Settings as options of the library; texts and arrays are the run's. The stop flag is set, so that
  * a signal ends the rounds from here on. */
 ct_status solve_options(solve *run, fednl_options *opt, ct_diag *diag);

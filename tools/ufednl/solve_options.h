@@ -15,7 +15,9 @@
 
 #define SOLVE_DATA_OPTIONS \
     {.name = "dims", .type = CLI_COUNT, SOLVE(dims), .value = "N", .min = 1, .max = 4294967294.0, .group = "Problem", \
-     .help = "Number of features, where FILE does not hold the largest index; an index beyond it is an error"}
+     .help = "Number of features, where FILE does not hold the largest index; an index beyond it is an error"}, \
+    {.name = "positive-label", .type = CLI_REAL, SOLVE(positive_label), .value = "X", .group = "Problem", \
+     .help = "Rows with label X against all others, where there are more than two labels; they become 1 and -1"}
 
 #define SOLVE_PROBLEM_OPTIONS \
     {.name = "lambda", .type = CLI_REAL, SOLVE(lambda), .value = "X", .preset = "1e-3", NOT_NEGATIVE, .group = "Problem", \

@@ -49,6 +49,9 @@ CT_MUST_USE ct_status ct_dataset_read_libsvm(ct_dataset **out, const char *path,
 CT_MUST_USE ct_status ct_dataset_from_csr(ct_dataset **out, size_t rows, size_t cols,
                                           const size_t *row_start, const uint32_t *col,
                                           const double *val, const double *label, ct_diag *diag);
+/* Copy rows order[0 … rows-1] of data, in that order; cols stays. CT_ENOMEM. */
+CT_MUST_USE ct_status ct_dataset_take(ct_dataset **out, const ct_dataset *data,
+                                      const uint32_t *order, size_t rows, ct_diag *diag);
 void ct_dataset_destroy(ct_dataset *data);
 
 /* Write LIBSVM text with 1-based indices; values with as few digits as read back to the same
