@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-/* How long does FedNL take, a round and to ||grad f|| <= 1e-9, beside a naive sparse Newton method
- * over the same rows in one piece? One JSON line a measurement, medians of five interleaved runs.
+/* How long do the methods take, a round and to ||grad f|| <= 1e-9, beside a naive sparse Newton
+ * method over the same rows in one piece? One JSON line a measurement, medians of five interleaved
+ * runs.
  *
  *     bench_fednl FILE [CLIENTS]        (LIBSVM text; 142 clients)
  */
 #include "bench_median.h"
 
-#include <ctrain/blas.h>
 #include <ctrain/dataset.h>
 #include <ctrain/json.h>
 #include <ctrain/kernels.h>
@@ -24,6 +24,7 @@ static const double lambda = 1e-3, tol = 1e-9;
 typedef struct measurement {
     double setup_s[REPETITIONS], solve_s[REPETITIONS];
     size_t rounds;
+    uint64_t bytes_up;
     double f, grad_norm;
 } measurement;
 
@@ -104,23 +105,49 @@ static void run_naive(const ct_dataset *data, const double *sign, measurement *m
 
 /* ---- FedNL ---- */
 
+typedef struct work {
+    const char *name;
+    fednl_algorithm algorithm;
+    fednl_option option;
+    fednl_compressor compressor;
+    size_t clients; // 0: as on the command line
+    size_t threads;
+    measurement m;
+} work;
+
 static ct_status run_fednl(const ct_dataset *data, const fednl_options *opt, measurement *m,
                            size_t repetition, ct_diag *diag)
 {
     fednl_solver *solver;
     fednl_result result;
-    CT_TRY(fednl_solver_create(&solver, data, opt, diag));
     double begin = ct_time_s();
+    CT_TRY(fednl_solver_create(&solver, data, opt, diag));
+    m->setup_s[repetition] = ct_time_s() - begin;
+    begin = ct_time_s();
     ct_status status = fednl_solver_run(solver, &result, diag);
     if (status == CT_OK) {
         m->solve_s[repetition] = ct_time_s() - begin;
-        m->setup_s[repetition] = result.seconds_setup;
         m->rounds = result.rounds;
         m->f = result.f;
         m->grad_norm = result.grad_norm;
+        m->bytes_up = result.traffic.bytes_up;
     }
     fednl_solver_destroy(solver);
     return status;
+}
+
+static ct_status run_work(const ct_dataset *data, work *w, size_t clients, size_t repetition,
+                          ct_diag *diag)
+{
+    fednl_options opt = fednl_options_default();
+    opt.lambda = lambda;
+    opt.tol = tol;
+    opt.algorithm = w->algorithm;
+    opt.option = w->option;
+    opt.compressor = w->compressor;
+    opt.clients = w->clients != 0 ? w->clients : clients;
+    opt.threads = w->threads;
+    return run_fednl(data, &opt, &w->m, repetition, diag);
 }
 
 /* ---- Report ---- */
@@ -131,35 +158,58 @@ static void print(const char *file, const char *method, size_t clients, size_t t
     double solve = bench_median(m->solve_s, REPETITIONS),
            setup = bench_median(m->setup_s, REPETITIONS);
     printf("{\"bench\":\"fednl\",\"file\":\"%s\",\"method\":\"%s\",\"clients\":%zu,\"threads\":%zu,"
-           "\"rounds\":%zu,\"ms_a_round\":%.3f,\"setup_s\":%.4f,\"solve_s\":%.4f,\"f\":%.15g,"
-           "\"grad_norm\":%.2e,\"kernels\":\"%s\",\"blas\":\"%s\"}\n",
+           "\"rounds\":%zu,\"ms_a_round\":%.3f,\"setup_s\":%.4f,\"solve_s\":%.4f,\"bytes_up\":%llu,"
+           "\"f\":%.15g,\"grad_norm\":%.2e,\"kernels\":\"%s\"}\n",
            file, method, clients, threads, m->rounds, 1e3 * solve / (double)(m->rounds + 1), setup,
-           solve, m->f, m->grad_norm, ct_kernels_get()->name, ct_blas_description());
+           solve, (unsigned long long)m->bytes_up, m->f, m->grad_norm, ct_kernels_get()->name);
+    fflush(stdout);
 }
+
+#define FEDNL_B(compressor, threads)                                                               \
+    FEDNL_ALGORITHM_FEDNL, FEDNL_OPTION_B, FEDNL_COMPRESSOR_##compressor, 0, threads,              \
+    {                                                                                              \
+        0                                                                                          \
+    }
 
 static ct_status measure(const char *file, const ct_dataset *data, const double *sign,
                          size_t clients, ct_diag *diag)
 {
-    static const char *const methods[] = {"fednl identity", "fednl topk k=8d",
-                                          "fednl identity, 2 threads", "naive sparse newton"};
-    measurement m[4] = {0};
-    fednl_options opt = fednl_options_default();
-    opt.lambda = lambda;
-    opt.tol = tol;
-    opt.clients = clients;
+    work works[] = {
+        {"default, one client",
+         FEDNL_ALGORITHM_LS,
+         FEDNL_OPTION_A,
+         FEDNL_COMPRESSOR_IDENTITY,
+         1,
+         1,
+         {0}},
+        {"lbfgs, one client",
+         FEDNL_ALGORITHM_LBFGS,
+         FEDNL_OPTION_A,
+         FEDNL_COMPRESSOR_IDENTITY,
+         1,
+         1,
+         {0}},
+        {"default", FEDNL_ALGORITHM_LS, FEDNL_OPTION_A, FEDNL_COMPRESSOR_IDENTITY, 0, 1, {0}},
+        {"fednl identity", FEDNL_B(IDENTITY, 1)},
+        {"fednl topk", FEDNL_B(TOPK, 1)},
+        {"fednl toplek", FEDNL_B(TOPLEK, 1)},
+        {"fednl randk", FEDNL_B(RANDK, 1)},
+        {"fednl randseqk", FEDNL_B(RANDSEQK, 1)},
+        {"fednl natural", FEDNL_B(NATURAL, 1)},
+        {"fednl identity", FEDNL_B(IDENTITY, 2)},
+        {"fednl topk", FEDNL_B(TOPK, 2)},
+    };
+    enum { WORKS = sizeof works / sizeof *works };
+    measurement naive = {0};
     for (size_t r = 0; r < REPETITIONS; r++) {
-        opt.compressor = FEDNL_COMPRESSOR_IDENTITY;
-        CT_TRY(run_fednl(data, &opt, &m[0], r, diag));
-        opt.compressor = FEDNL_COMPRESSOR_TOPK;
-        CT_TRY(run_fednl(data, &opt, &m[1], r, diag));
-        opt.compressor = FEDNL_COMPRESSOR_IDENTITY;
-        opt.threads = 2;
-        CT_TRY(run_fednl(data, &opt, &m[2], r, diag));
-        opt.threads = 1;
-        run_naive(data, sign, &m[3], r);
+        for (size_t i = 0; i < WORKS; i++)
+            CT_TRY(run_work(data, &works[i], clients, r, diag));
+        run_naive(data, sign, &naive, r);
     }
-    for (size_t i = 0; i < 4; i++)
-        print(file, methods[i], i == 3 ? 1 : clients, i == 2 ? 2 : 1, &m[i]);
+    for (size_t i = 0; i < WORKS; i++)
+        print(file, works[i].name, works[i].clients != 0 ? works[i].clients : clients,
+              works[i].threads, &works[i].m);
+    print(file, "naive sparse newton", 1, 1, &naive);
     return CT_OK;
 }
 
