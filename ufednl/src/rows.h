@@ -12,6 +12,7 @@
 #define UFEDNL_ROWS_H
 
 #include <ctrain/arena.h>
+#include <ctrain/cpu.h>
 #include <ctrain/dataset.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -31,6 +32,15 @@ CT_MUST_USE ct_status fednl__order_columns(uint32_t *coordinate, const uint64_t 
 /* Add the counts of data's rows to counts (data->cols). */
 void fednl__count_columns(uint64_t *counts, const ct_dataset *data);
 
+/* How the rows are kept: what makes their Hessians cheapest. */
+typedef enum fednl__rows_method {
+    FEDNL__ROWS_BITS,  // each column has one value: lists of its rows, and a bit set for every row
+    FEDNL__ROWS_PAIRS, // lists of columns and values
+    FEDNL__ROWS_DENSE  // a matrix
+} fednl__rows_method;
+
+struct fednl__rows_kernels; // rows_kernels.h
+
 typedef struct fednl__rows {
     size_t rows;          // m_i, as dealt
     size_t distinct;      // r, after merging
@@ -39,7 +49,23 @@ typedef struct fednl__rows {
     uint32_t *coordinate; // (a) of the local columns, ascending
     double *positive;     // (r) p_j / m_i
     double *negative;     // (r) q_j / m_i
-    /* … private: see rows.c … */
+    // private
+    fednl__rows_method method;
+    const struct fednl__rows_kernels *kernels;
+    // BITS: in blocks of rows, so that what a block needs stays in the cache
+    size_t blocks;
+    size_t row_bytes;     // of a bit set, a multiple of 8
+    uint8_t *bits;        // (r, row_bytes) bit c % 8 of byte c / 8: the row has column c
+    uint32_t *list_start; // (blocks, a) and one more
+    uint16_t *list;       // rows of a block that have a column, counted from the block's first
+    double *value;        // (a, up to a multiple of 8) of each column
+    // PAIRS
+    uint32_t *row_start; // (r + 1)
+    uint32_t *column;    // ascending within a row
+    double *entry;
+    // DENSE
+    size_t row_length; // a, up to a multiple of 8
+    double *matrix;    // (r, row_length)
     ct_arena memory;
 } fednl__rows;
 
@@ -48,6 +74,16 @@ typedef struct fednl__rows {
 CT_MUST_USE ct_status fednl__rows_init(fednl__rows *rows, const ct_dataset *data,
                                        const double *sign, const fednl__layout *layout,
                                        const uint32_t *order, size_t n);
+/* The same with a method and an instruction set forced, for tests. CT_EUNSUPPORTED: the machine has
+ * not that instruction set; BITS: a column has several values. */
+typedef struct fednl__rows_choice {
+    fednl__rows_method method;
+    ct_simd simd;
+} fednl__rows_choice;
+CT_MUST_USE ct_status fednl__rows_init_as(fednl__rows *rows, const ct_dataset *data,
+                                          const double *sign, const fednl__layout *layout,
+                                          const uint32_t *order, size_t n,
+                                          const fednl__rows_choice *choice);
 void fednl__rows_clear(fednl__rows *rows);
 
 /* Room a thread needs for any of the clients; sizes are their maxima. */
@@ -56,9 +92,11 @@ typedef struct fednl__work {
     double *x;                // (a)
     double *first, *second;   // (r)
     double *exponent, *other; // (r)
+    double *scaled;           // rows of a matrix, times their weights
 } fednl__work;
 typedef struct fednl__work_size {
-    size_t distinct, active;
+    size_t distinct, active, scaled;
+    bool first_order; // nobody asks for Hessians: no triangle
 } fednl__work_size;
 void fednl__work_size_grow(fednl__work_size *size, const fednl__rows *rows);
 /* Carve from the arena (which may be measuring). The triangle must be zeroed by the caller. */
@@ -111,7 +149,9 @@ typedef struct fednl__pattern {
     size_t active;      // a
     uint8_t *mask;      // (fednl__padded(a) / 8) bit b of byte w: entry 8 w + b of the padded
                         // triangle is on the pattern
-    ct_arena memory;
+    // private
+    const struct fednl__rows_kernels *kernels;
+    ct_arena marks, memory;
 } fednl__pattern;
 
 /* whole: every pair of active columns (Rank-R needs them), else those that meet in a row. */

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+/* The inner loops of rows.c and pattern.c, one const table an instruction set, as in
+ * ctrain/kernels.h: a table's results are a fixed function of its inputs, two tables may differ in
+ * the last bits. */
+#ifndef UFEDNL_ROWS_KERNELS_H
+#define UFEDNL_ROWS_KERNELS_H
+
+#include "rows.h"
+
+enum {
+    FEDNL__BLOCK_ROWS = 2048, // BITS: their bit sets and weights stay in the second cache
+    FEDNL__BLOCK_DENSE = 128  // DENSE: rows scaled and multiplied at a time
+};
+
+typedef struct fednl__rows_kernels {
+    ct_simd simd;
+    /* What a method costs, in cycles; rows_init.c compares. */
+    double cost_bits;  // 8 entries of a column and row
+    double cost_pair;  // 1 entry
+    double cost_dense; // 1 entry of the triangle and row
+    /* BITS: the triangle (which is zero where block is 0) += the Hessian of the block's rows with
+     * weights (r). Entries below the diagonal, which fill a column up to a multiple of 8, are
+     * anything. */
+    void (*add_block)(const fednl__rows *rows, size_t block, const double *weight,
+                      double *triangle);
+    /* See fednl__pattern_take, fednl__pattern_multiply. */
+    void (*take)(const fednl__pattern *pattern, double *triangle, double *out);
+    void (*multiply)(const fednl__pattern *pattern, const double *h, const double *x, double *y);
+} fednl__rows_kernels;
+
+extern const fednl__rows_kernels fednl__rows_kernels_scalar;
+#if defined(__x86_64__)
+extern const fednl__rows_kernels fednl__rows_kernels_avx2;
+extern const fednl__rows_kernels fednl__rows_kernels_avx512;
+#endif
+
+/* NULL if this machine cannot run it. */
+const fednl__rows_kernels *fednl__rows_kernels_of(ct_simd simd);
+
+/* Bytes, or groups of 8 entries, of the columns before column of a padded triangle. */
+static inline size_t fednl__padded_bytes(size_t column)
+{
+    return fednl__padded(column) / 8;
+}
+
+static inline size_t fednl__round_up_8(size_t n)
+{
+    return (n + 7) & ~(size_t)7;
+}
+
+/* First row of a block, and that after its last. */
+static inline size_t fednl__block_begin(size_t block)
+{
+    return block * FEDNL__BLOCK_ROWS;
+}
+static inline size_t fednl__block_end(const fednl__rows *rows, size_t block)
+{
+    size_t end = fednl__block_begin(block + 1);
+    return end < rows->distinct ? end : rows->distinct;
+}
+
+/* The entries of a row one after the other, columns ascending, however they are kept:
+ * for (e = fednl__entry_first(rows, row); e.any; fednl__entry_next(rows, &e)) … */
+typedef struct fednl__entry {
+    bool any;
+    uint32_t column;
+    double value;
+    size_t row, at; // where it is kept
+} fednl__entry;
+fednl__entry fednl__entry_first(const fednl__rows *rows, size_t row);
+void fednl__entry_next(const fednl__rows *rows, fednl__entry *entry);
+
+#endif

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+/* The portable kernels, which say what the others must compute, and the choice among all. */
+#include "rows_kernels.h"
+
+#include <string.h>
+
+static void add_block(const fednl__rows *rows, size_t block, const double *weight, double *triangle)
+{
+    const uint32_t *start = rows->list_start + block * rows->active;
+    const double *value = rows->value;
+    for (size_t c = 0; c < rows->active; c++) {
+        double *column = triangle + fednl__padded(c);
+        for (uint32_t t = start[c]; t < start[c + 1]; t++) {
+            size_t row = fednl__block_begin(block) + rows->list[t];
+            const uint8_t *bits = rows->bits + row * rows->row_bytes;
+            double factor = weight[row] * value[c];
+            for (size_t w = 0; w <= c / 8; w++) {
+                for (unsigned left = bits[w]; left != 0; left &= left - 1) {
+                    size_t r = 8 * w + (size_t)__builtin_ctz(left);
+                    column[r] += factor * value[r];
+                }
+            }
+        }
+    }
+}
+
+static void take(const fednl__pattern *pattern, double *triangle, double *out)
+{
+    size_t groups = fednl__padded_bytes(pattern->active);
+    for (size_t w = 0; w < groups; w++, triangle += 8) {
+        for (unsigned left = pattern->mask[w]; left != 0; left &= left - 1)
+            *out++ = triangle[__builtin_ctz(left)];
+        memset(triangle, 0, 8 * sizeof *triangle);
+    }
+}
+
+static void multiply(const fednl__pattern *pattern, const double *h, const double *x, double *y)
+{
+    const uint8_t *mask = pattern->mask;
+    memset(y, 0, pattern->active * sizeof *y);
+    for (size_t c = 0; c < pattern->active; c++) {
+        double sum = 0.0;
+        for (size_t w = 0; w <= c / 8; w++, mask++) {
+            for (unsigned left = *mask; left != 0; left &= left - 1, h++) {
+                size_t r = 8 * w + (size_t)__builtin_ctz(left);
+                sum += *h * x[r];
+                if (r < c)
+                    y[r] += *h * x[c];
+            }
+        }
+        y[c] += sum;
+    }
+}
+
+const fednl__rows_kernels fednl__rows_kernels_scalar = {.simd = CT_SIMD_SCALAR,
+                                                        .cost_bits = 16.0,
+                                                        .cost_pair = 1.6,
+                                                        .cost_dense = 1.0,
+                                                        .add_block = add_block,
+                                                        .take = take,
+                                                        .multiply = multiply};
+
+const fednl__rows_kernels *fednl__rows_kernels_of(ct_simd simd)
+{
+    if (simd > ct_cpu_simd())
+        return NULL;
+#if defined(__x86_64__)
+    if (simd == CT_SIMD_AVX512)
+        return &fednl__rows_kernels_avx512;
+    if (simd == CT_SIMD_AVX2)
+        return &fednl__rows_kernels_avx2;
+#endif
+    return simd == CT_SIMD_SCALAR ? &fednl__rows_kernels_scalar : NULL;
+}
