@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* Datasets in memory: allocation, copies of the caller's CSR arrays, and the two labels of a binary
- * problem. Reading and writing files, splits and generators have files of their own. */
+/* Datasets in memory: allocation, copies of the caller's CSR arrays, and labels. Reading and
+ * writing files, splits and generators have files of their own. */
 #include "dataset_private.h"
 
 #include <ctrain/arena.h>
@@ -176,5 +176,25 @@ ct_status ct_dataset_binary_labels(const ct_dataset *data, double *sign, double 
     }
     pair[0] = high;
     pair[1] = low;
+    return CT_OK;
+}
+
+ct_status ct_dataset_map_labels(ct_dataset *data, double positive, ct_diag *diag)
+{
+    if (data->rows == 0)
+        return ct_fail(diag, CT_EINVALID, "no rows, so no label %g", positive);
+    size_t n = 0, other = 0; // other: a row with another label
+    for (size_t i = 0; i < data->rows; i++)
+        if (data->label[i] == positive)
+            n++;
+        else
+            other = i;
+    if (n == 0)
+        return ct_fail(diag, CT_EINVALID, "no row has the label %g (row %zu has %g)", positive,
+                       other + 1, data->label[other]);
+    if (n == data->rows)
+        return ct_fail(diag, CT_EINVALID, "all %zu rows have the label %g", n, positive);
+    for (size_t i = 0; i < data->rows; i++)
+        data->label[i] = data->label[i] == positive ? 1.0 : -1.0;
     return CT_OK;
 }

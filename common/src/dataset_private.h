@@ -21,6 +21,14 @@ CT_MUST_USE ct_status ct__dataset_check_shape(size_t rows, size_t cols, ct_diag 
  * it is kept. */
 void ct__dataset_shrink(ct_dataset *data, size_t rows, size_t nnz);
 
+/* Streams of CT_RNG_SPLIT, by the client number of the stream. */
+enum { CT__SPLIT_ORDER, CT__SPLIT_SHARES };
+
+/* Deal again by label: the rows of order, which is given, to clients by shares of each label.
+ * CT_ENOMEM. */
+CT_MUST_USE ct_status ct__split_skew(ct_split *split, const ct_dataset *data,
+                                     const ct_split_options *opt);
+
 /* Lines of LIBSVM text on their way into CSR arrays. The arrays belong to the caller and have room
  * for as many rows as the text has lines and as many entries as it has colons. */
 typedef struct ct__libsvm {

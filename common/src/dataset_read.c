@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: MIT
-/* The LIBSVM reader: the file is mapped, cut at newlines into one part a thread, and parsed
+/* Files in: text here, the binary format by dataset_binary_read.c.
+ *
+ * The LIBSVM reader: the file is mapped, cut at newlines into one part a thread, and parsed
  * straight into the dataset's arrays.
  *
  * A first sweep only counts newlines and colons. That bounds rows and entries, so that every part
  * knows where its output goes before it is parsed and nothing is copied; only where comments or
  * blank lines made the bounds too large are later parts moved down. Results and errors do not
  * depend on the cut. */
-#include "dataset_private.h"
+#include "dataset_binary.h"
 
 #include <ctrain/file.h>
 #include <ctrain/kernels.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* Waking a thread for less than this costs more than parsing it. */
 #define PART_MIN_BYTES ((size_t)1 << 17)
@@ -214,17 +217,38 @@ static ct_status read_text(reader *r, const char *path, ct_diag *diag)
     return CT_OK;
 }
 
-ct_status ct_dataset_read_libsvm(ct_dataset **out, const char *path, const ct_libsvm_options *opt,
-                                 ct_diag *diag)
+static ct_status check_options(const ct_libsvm_options *opt, ct_diag *diag)
+{
+    if (opt->first_index > 1)
+        return ct_fail(diag, CT_EINVALID, "first_index %lu (must be 0 or 1)",
+                       (unsigned long)opt->first_index);
+    return ct__dataset_check_shape(0, opt->cols, diag);
+}
+
+static bool begins_binary(const ct_file_view *file)
+{
+    return file->size_bytes >= CT__BINARY_MAGIC_BYTES &&
+           memcmp(file->data, CT__BINARY_MAGIC, CT__BINARY_MAGIC_BYTES) == 0;
+}
+
+static ct_status read_binary(reader *r, const char *path, ct_diag *diag)
+{
+    ct_status status =
+        ct__dataset_parse_binary(&r->data, r->file.data, r->file.size_bytes, r->opt.cols, diag);
+    if (status != CT_OK)
+        ct_diag_prefix(diag, "%s", path);
+    return status;
+}
+
+static ct_status read_file(ct_dataset **out, const char *path, const ct_libsvm_options *opt,
+                           bool any_format, ct_diag *diag)
 {
     *out = NULL;
     reader r = {.opt = opt != NULL ? *opt : ct_libsvm_options_default()};
-    if (r.opt.first_index > 1)
-        return ct_fail(diag, CT_EINVALID, "first_index %lu (must be 0 or 1)",
-                       (unsigned long)r.opt.first_index);
-    CT_TRY(ct__dataset_check_shape(0, r.opt.cols, diag));
+    CT_TRY(check_options(&r.opt, diag));
     CT_TRY(ct_file_view_open(&r.file, path, diag));
-    ct_status status = read_text(&r, path, diag);
+    ct_status status = any_format && begins_binary(&r.file) ? read_binary(&r, path, diag)
+                                                            : read_text(&r, path, diag);
     ct_file_view_close(&r.file);
     free(r.parts);
     if (status != CT_OK)
@@ -232,4 +256,28 @@ ct_status ct_dataset_read_libsvm(ct_dataset **out, const char *path, const ct_li
     else
         *out = r.data;
     return status;
+}
+
+ct_status ct_dataset_read_libsvm(ct_dataset **out, const char *path, const ct_libsvm_options *opt,
+                                 ct_diag *diag)
+{
+    return read_file(out, path, opt, false, diag);
+}
+
+ct_status ct_dataset_read(ct_dataset **out, const char *path, const ct_libsvm_options *opt,
+                          ct_diag *diag)
+{
+    return read_file(out, path, opt, true, diag);
+}
+
+bool ct_dataset_is_binary(const char *path)
+{
+    struct stat info;
+    ct_file_view view;
+    if (stat(path, &info) != 0 || !S_ISREG(info.st_mode) ||
+        ct_file_view_open(&view, path, NULL) != CT_OK)
+        return false;
+    bool binary = begins_binary(&view);
+    ct_file_view_close(&view);
+    return binary;
 }

@@ -18,6 +18,11 @@ static ct_status check_options(const ct_dataset *data, const ct_split_options *o
     if (opt->clients > data->rows)
         return ct_fail(diag, CT_EINVALID, "%zu clients for %zu rows (each needs at least one)",
                        opt->clients, data->rows);
+    if (opt->label_skew != 0 && !(opt->label_skew >= 1e-6 && opt->label_skew <= 1e6))
+        return ct_fail(diag, CT_EINVALID, "label_skew %g (must be 0, or from 1e-6 to 1e6)",
+                       opt->label_skew);
+    if (opt->label_skew != 0 && opt->sizes != NULL)
+        return ct_fail(diag, CT_EINVALID, "label_skew and sizes exclude each other");
     if (opt->sizes == NULL)
         return CT_OK;
     size_t sum = 0;
@@ -42,6 +47,17 @@ static void fill_starts(ct_split *s, const ct_dataset *data, const size_t *sizes
         s->start[i + 1] = s->start[i] + (sizes != NULL ? sizes[i] : share + (i < rest));
 }
 
+static void fill_order(ct_split *s, size_t rows, const ct_split_options *opt)
+{
+    for (size_t i = 0; i < rows; i++)
+        s->order[i] = (uint32_t)i;
+    if (!opt->shuffle)
+        return;
+    ct_rng rng;
+    ct_rng_init(&rng, opt->seed, CT_RNG_SPLIT, CT__SPLIT_ORDER, 0);
+    ct_rng_shuffle_u32(&rng, s->order, rows);
+}
+
 ct_status ct_split_create(ct_split **out, const ct_dataset *data, const ct_split_options *opt,
                           ct_diag *diag)
 {
@@ -57,13 +73,9 @@ ct_status ct_split_create(ct_split **out, const ct_dataset *data, const ct_split
     if (s->start == NULL || s->order == NULL)
         goto fail;
     fill_starts(s, data, opt->sizes);
-    for (size_t i = 0; i < data->rows; i++)
-        s->order[i] = (uint32_t)i;
-    if (opt->shuffle) {
-        ct_rng rng;
-        ct_rng_init(&rng, opt->seed, CT_RNG_SPLIT, 0, 0);
-        ct_rng_shuffle_u32(&rng, s->order, data->rows);
-    }
+    fill_order(s, data->rows, opt);
+    if (opt->label_skew > 0 && ct__split_skew(s, data, opt) != CT_OK)
+        goto fail;
     *out = s;
     return CT_OK;
 fail:

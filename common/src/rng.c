@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* Philox 4x32-10 and what is drawn from it. Everything up to uniform numbers is integer arithmetic
- * and exact. Normal deviates use their own logarithm and sine, from operations IEEE 754 rounds
- * correctly: libm's differ in the last bit between versions and processors, and with them
- * would whole training runs. */
+ * and exact. Normal and gamma deviates use their own logarithm, exponential and sine, from
+ * operations IEEE 754 rounds correctly: libm's differ in the last bit between versions and
+ * processors, and with them would whole training runs. */
 #include <ctrain/rng.h>
 
 #include <assert.h>
@@ -263,10 +263,29 @@ static void portable_cos_sin(double *cosine, double *sine, double u)
     *sine = turned_s[quadrant & 3];
 }
 
+// exp(x) for x <= 0: x = k ln 2 + r with |r| <= ln(2) / 2, and the series of exp(r).
+static double portable_exp(double x)
+{
+    static const double ln2 = 0x1.62e42fefa39efp-1;
+    if (x < -745) // below the smallest double
+        return 0;
+    int k = (int)(x / ln2 - 0.5);
+    double r = x - k * ln2, sum = 1;
+    for (int i = 16; i > 0; i--)
+        sum = 1 + sum * r / i;
+    return ldexp(sum, k);
+}
+
+// Uniform on (0, 1], whose logarithm is finite.
+static double uniform_above_0(ct_rng *rng)
+{
+    return (double)((ct_rng_u64(rng) >> 11) + 1) * 0x1p-53;
+}
+
 // Box-Muller: two independent deviates from one block.
 static void normal_pair(ct_rng *rng, double *first, double *second)
 {
-    double u = (double)((ct_rng_u64(rng) >> 11) + 1) * 0x1p-53; // (0, 1]
+    double u = uniform_above_0(rng);
     double radius = sqrt(-2 * portable_log(u));
     double cosine, sine;
     portable_cos_sin(&cosine, &sine, ct_rng_uniform(rng));
@@ -290,4 +309,38 @@ void ct_rng_fill_normal_f64(ct_rng *rng, double *out, size_t n, double mean, dou
         if (i + 1 < n)
             out[i + 1] = mean + deviation * second;
     }
+}
+
+/* The logarithm of a gamma deviate of a shape >= 1: Marsaglia, Tsang, "A simple method for
+ * generating gamma variables", ACM TOMS 2000. */
+static double log_gamma_deviate(ct_rng *rng, double shape)
+{
+    double d = shape - 1.0 / 3, c = 1 / sqrt(9 * d);
+    for (;;) {
+        double x = ct_rng_normal(rng), t = 1 + c * x, v = t * t * t;
+        if (t <= 0)
+            continue;
+        double log_v = portable_log(v);
+        if (portable_log(uniform_above_0(rng)) < x * x / 2 + d * (1 - v + log_v))
+            return portable_log(d) + log_v;
+    }
+}
+
+/* Gamma deviates divided by their sum. A deviate of shape a < 1 is one of a + 1 times u^(1/a),
+ * which for small a is below all doubles: hence the logarithms, and the largest of them is taken
+ * off before. */
+void ct_rng_fill_dirichlet_f64(ct_rng *rng, double *out, size_t n, double concentration)
+{
+    double largest = -INFINITY, sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        out[i] = log_gamma_deviate(rng, concentration + 1) +
+                 portable_log(uniform_above_0(rng)) / concentration;
+        largest = out[i] > largest ? out[i] : largest;
+    }
+    for (size_t i = 0; i < n; i++) {
+        out[i] = portable_exp(out[i] - largest);
+        sum += out[i];
+    }
+    for (size_t i = 0; i < n; i++)
+        out[i] /= sum;
 }

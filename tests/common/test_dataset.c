@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Datasets from arrays, binary labels, splits, the generator and the writer. */
+/* Datasets from arrays, labels, distinct rows, splits, the generator and the writer. */
 #include "ct_test.h"
 #include "dataset_same.h"
 
@@ -121,6 +121,68 @@ static void test_labels_that_are_not_binary(void **state)
     ct_assert_contains(diag.text, "1, 2 and 3");
     data.rows = 0;
     ct_assert_status(ct_dataset_binary_labels(&data, sign, pair, &diag), CT_EINVALID, &diag);
+}
+
+static void test_one_label_against_the_rest(void **state)
+{
+    (void)state;
+    double label[] = {3, 1, 2, 3, -1};
+    ct_dataset data = {.rows = 5, .label = label};
+    ct_diag diag = {""};
+    ct_assert_status(ct_dataset_map_labels(&data, 4, &diag), CT_EINVALID, &diag);
+    ct_assert_contains(diag.text, "no row has the label 4");
+    assert_true(label[0] == 3 && label[4] == -1);
+    ct_assert_ok(ct_dataset_map_labels(&data, 3, &diag), &diag);
+    assert_true(label[0] == 1 && label[3] == 1);
+    assert_true(label[1] == -1 && label[2] == -1 && label[4] == -1);
+    data.rows = 1;
+    ct_assert_status(ct_dataset_map_labels(&data, 1, &diag), CT_EINVALID, &diag);
+    ct_assert_contains(diag.text, "all 1 rows have the label 1");
+    data.rows = 0;
+    ct_assert_status(ct_dataset_map_labels(&data, 1, &diag), CT_EINVALID, &diag);
+}
+
+static void assert_distinct(const ct_dataset *data, size_t expected)
+{
+    size_t distinct;
+    ct_assert_ok(ct_dataset_count_distinct(data, &distinct), NULL);
+    assert_int_equal(distinct, expected);
+}
+
+static void test_distinct_rows(void **state)
+{
+    (void)state;
+    static const size_t start[] = {0, 2, 2, 4, 6, 8, 8, 9};
+    static const uint32_t col[] = {1, 3, 1, 3, 1, 4, 1, 3, 1};
+    static const double val[] = {1, 2, 1, 2, 1, 2, 1, -2, 1};
+    static const double label[] = {1, 1, -1, 1, 1, 1, 1};
+    ct_dataset *data = NULL;
+    ct_diag diag = {""};
+    ct_assert_ok(ct_dataset_from_csr(&data, 7, 5, start, col, val, label, &diag), &diag);
+    assert_distinct(data, 5); // rows 0 and 2, and the two empty ones
+    data->rows = 0;
+    assert_distinct(data, 0);
+    data->rows = 7;
+    ct_dataset_destroy(data);
+}
+
+static void test_distinct_rows_of_real_data(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        size_t distinct;
+    } sets[] = {{"w8a", 34704}, {"a9a", 24947}, {"phishing", 5785}};
+    for (size_t i = 0; i < 3; i++) {
+        const char *path = ct_test_data(sets[i].name);
+        if (path == NULL)
+            skip();
+        ct_dataset *data = NULL;
+        ct_diag diag = {""};
+        ct_assert_ok(ct_dataset_read_libsvm(&data, path, NULL, &diag), &diag);
+        assert_distinct(data, sets[i].distinct);
+        ct_dataset_destroy(data);
+    }
 }
 
 /* ---- splits ---- */
@@ -465,12 +527,18 @@ static ct_status make_everything(ct_diag *diag)
     ct_sparse_options opt = {.rows = 50, .cols = 7, .nnz_per_row = 3, .positive_fraction = 0.5};
     char path[] = "allocation.libsvm";
     ct_split_options deal_options = ct_split_options_default(5);
+    deal_options.label_skew = 0.5;
+    size_t distinct;
     ct_status status = ct_dataset_generate_sparse(&data, &opt, diag);
     if (status == CT_OK)
         status = ct_dataset_from_csr(&copy, data->rows, data->cols, data->row_start, data->col,
                                      data->val, data->label, diag);
     if (status == CT_OK)
         status = ct_split_create(&split, copy, &deal_options, diag);
+    if (status == CT_OK)
+        status = ct_dataset_count_distinct(copy, &distinct);
+    if (status == CT_ENOMEM && diag->text[0] == '\0')
+        ct_diag_set(diag, "no place to say more");
     if (status == CT_OK)
         status = ct_dataset_write_libsvm(copy, path, diag);
     ct_split_destroy(split);
@@ -507,6 +575,9 @@ int main(void)
         cmocka_unit_test(test_too_many_rows),
         cmocka_unit_test(test_binary_labels),
         cmocka_unit_test(test_labels_that_are_not_binary),
+        cmocka_unit_test(test_one_label_against_the_rest),
+        cmocka_unit_test(test_distinct_rows),
+        cmocka_unit_test(test_distinct_rows_of_real_data),
         cmocka_unit_test(test_equal_split),
         cmocka_unit_test(test_split_by_sizes_in_file_order),
         cmocka_unit_test(test_shuffle_follows_the_seed),

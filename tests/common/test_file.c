@@ -526,7 +526,8 @@ static void test_permissions(void **state)
     assert_int_equal(chmod(path, 0444), 0);
     assert_int_equal(chmod(folder, 0777), 0);
     bool was_root = become_ordinary();
-    assert_open_fails(path, CT_EINVALID, ": Permission denied"); // although the folder would allow it
+    assert_open_fails(path, CT_EINVALID,
+                      ": Permission denied"); // although the folder would allow it
     if (was_root)
         assert_int_equal(seteuid(0), 0);
     assert_int_equal(chmod(folder, 0555), 0);

@@ -454,6 +454,72 @@ static void test_single_normals_and_odd_fills(void **state)
     assert_true(filled[5] == 42);
 }
 
+/* The first of two shares is beta distributed, by a law that is known in closed form where the
+ * concentration is 1/2 (arcsine) or 1 (uniform). */
+static void test_dirichlet_of_two(void **state)
+{
+    (void)state;
+    enum { DRAWS = 40000 };
+    static const double limits[] = {1e-4, 0.01, 0.1, 0.3, 0.5, 0.8, 0.999};
+    double below[2][7] = {{0}};
+    ct_rng rng = stream(41);
+    for (size_t i = 0; i < DRAWS; i++)
+        for (int c = 0; c < 2; c++) {
+            double share[2];
+            ct_rng_fill_dirichlet_f64(&rng, share, 2, c == 0 ? 0.5 : 1.0);
+            ct_assert_near(share[0] + share[1], 1, 1e-15, 0);
+            for (size_t l = 0; l < 7; l++)
+                below[c][l] += share[0] < limits[l];
+        }
+    for (size_t l = 0; l < 7; l++) {
+        assert_binomial(below[0][l], DRAWS, 2 / acos(-1) * asin(sqrt(limits[l])));
+        assert_binomial(below[1][l], DRAWS, limits[l]);
+    }
+}
+
+static void test_dirichlet_moments(void **state)
+{
+    (void)state;
+    enum { DRAWS = 4000, N = 6 };
+    static const double concentrations[] = {0.05, 0.7, 4, 1000};
+    ct_rng rng = stream(42);
+    for (size_t c = 0; c < 4; c++) {
+        double share[N], mean[N] = {0}, square = 0;
+        for (size_t i = 0; i < DRAWS; i++) {
+            ct_rng_fill_dirichlet_f64(&rng, share, N, concentrations[c]);
+            for (size_t j = 0; j < N; j++) {
+                assert_true(share[j] >= 0);
+                mean[j] += share[j] / DRAWS;
+                square += (share[j] - 1.0 / N) * (share[j] - 1.0 / N) / DRAWS / N;
+            }
+        }
+        double variance = (1.0 / N) * (1 - 1.0 / N) / (N * concentrations[c] + 1);
+        for (size_t j = 0; j < N; j++)
+            ct_assert_near(mean[j], 1.0 / N, 0, 5 * sqrt(variance / DRAWS));
+        ct_assert_near(square, variance, 0.08, 0);
+    }
+}
+
+// At the smallest concentration one share is everything and the others are no numbers' noise.
+static void test_dirichlet_at_its_limits(void **state)
+{
+    (void)state;
+    ct_rng rng = stream(43);
+    double share[50];
+    for (int i = 0; i < 100; i++) {
+        ct_rng_fill_dirichlet_f64(&rng, share, 50, 1e-6);
+        double largest = 0;
+        for (size_t j = 0; j < 50; j++)
+            largest = fmax(largest, share[j]);
+        assert_true(largest > 0.999);
+        ct_rng_fill_dirichlet_f64(&rng, share, 50, 1e6);
+        for (size_t j = 0; j < 50; j++)
+            ct_assert_near(share[j], 0.02, 0.01, 0);
+        ct_rng_fill_dirichlet_f64(&rng, share, 1, 0.3);
+        assert_true(share[0] == 1);
+    }
+}
+
 /* Published results depend on these numbers: whoever changes them changes every seeded run. They
  * are what this code gave first, with gcc and clang, at every level of optimisation. */
 static void test_values_are_frozen(void **state)
@@ -470,6 +536,9 @@ static void test_values_are_frozen(void **state)
     assert_memory_equal(chosen, expected_chosen, sizeof chosen);
     assert_memory_equal(order, expected_order, sizeof order);
     assert_true(hash_bits(normals, N_NORMAL) == 0xe74fa6e581e69938u);
+    double shares[1000];
+    ct_rng_fill_dirichlet_f64(&rng, shares, 1000, 0.1);
+    assert_true(hash_bits(shares, 1000) == 0x9abbedbdbb5df0f3u);
 }
 
 static int fill_normals(void **state)
@@ -501,6 +570,9 @@ int main(void)
         cmocka_unit_test(test_normal_distribution),
         cmocka_unit_test(test_normal_is_box_muller),
         cmocka_unit_test(test_single_normals_and_odd_fills),
+        cmocka_unit_test(test_dirichlet_of_two),
+        cmocka_unit_test(test_dirichlet_moments),
+        cmocka_unit_test(test_dirichlet_at_its_limits),
         cmocka_unit_test(test_values_are_frozen),
     };
     return cmocka_run_group_tests(tests, fill_normals, NULL);

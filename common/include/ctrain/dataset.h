@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* Sparse labelled rows: the LIBSVM text format in and out, generators, shuffles, and splits over
- * clients. */
+/* Sparse labelled rows: the LIBSVM text format and a binary one in and out, generators, shuffles,
+ * and splits over clients. */
 #ifndef CTRAIN_DATASET_H
 #define CTRAIN_DATASET_H
 
@@ -56,11 +56,34 @@ void ct_dataset_destroy(ct_dataset *data);
 CT_MUST_USE ct_status ct_dataset_write_libsvm(const ct_dataset *data, const char *path,
                                               ct_diag *diag);
 
+/* The binary format: what takes milliseconds to read where the text takes seconds, for data that
+ * are read often. It keeps every bit of a dataset, a label and a value that all entries (or all
+ * entries of a column) share only once; dataset_binary.h has its table. All or nothing
+ * (ctrain/file.h). */
+CT_MUST_USE ct_status ct_dataset_write_binary(const ct_dataset *data, const char *path,
+                                              ct_diag *diag);
+
+/* Read a file of either format, known by its first bytes. Of the binary one everything is checked
+ * before it is used; first_index has no meaning for it, and cols is what it is for text. CT_EPARSE
+ * "path: reason": damaged, cut short, or of another version. Else as ct_dataset_read_libsvm. */
+CT_MUST_USE ct_status ct_dataset_read(ct_dataset **out, const char *path,
+                                      const ct_libsvm_options *opt, ct_diag *diag);
+/* Whether the file begins like one of the binary format; false also for what cannot be opened or
+ * cannot be read twice (a pipe). */
+bool ct_dataset_is_binary(const char *path);
+
 /* The two labels of a binary problem: sign[i] (rows, caller's) becomes +1 for the larger label, -1
  * for the smaller; pair = {larger, smaller}. Real files carry ±1, 0/1 or 1/2. CT_EINVALID: not
  * exactly two different labels; diag says what there was. */
 CT_MUST_USE ct_status ct_dataset_binary_labels(const ct_dataset *data, double *sign, double pair[2],
                                                ct_diag *diag);
+
+/* One label against the rest: labels equal to positive become +1, all others -1. CT_EINVALID, and
+ * nothing changed: no row has that label, or all have; diag says which labels there are. */
+CT_MUST_USE ct_status ct_dataset_map_labels(ct_dataset *data, double positive, ct_diag *diag);
+
+/* How many different rows there are, whatever their labels. CT_ENOMEM. */
+CT_MUST_USE ct_status ct_dataset_count_distinct(const ct_dataset *data, size_t *distinct);
 
 /* Rows dealt to clients. Client i owns rows order[start[i]] … order[start[i+1]-1]. */
 typedef struct ct_split {
@@ -74,12 +97,21 @@ typedef struct ct_split_options {
     const size_t *sizes; // (clients) rows of each client, adding up to rows; NULL: sizes that
                          // differ by at most one
     bool shuffle;        // deal in random order (default) or in file order
-    uint64_t seed;       // of the shuffle; default 0
+    double label_skew;   // > 0: deal the rows of each label by shares drawn from a Dirichlet
+                         // distribution of this concentration (1e-6 to 1e6; 0.1: nearly one label
+                         // a client, 100: nearly equal shares); 0 (default): not. Without sizes
+    uint64_t seed;       // of the shuffle and of the shares; default 0
 } ct_split_options;
 ct_split_options ct_split_options_default(size_t clients);
 
 /* Deal every row to exactly one client; opt is needed. CT_EINVALID: more clients than rows, no
- * clients, a size of 0, sizes that do not add up. CT_ERANGE: more than 2^32 rows. */
+ * clients, a size of 0, sizes that do not add up, label_skew out of range or with sizes. CT_ERANGE:
+ * more than 2^32 rows.
+ *
+ * label_skew is the partition of Yurochkin et al., "Bayesian nonparametric federated learning of
+ * neural networks", ICML 2019, arXiv:1905.12022. (Hsu, Qi, Brown, arXiv:1909.06335, draw shares of
+ * labels for each client instead, which all have equally many rows.) A client that would be left
+ * without rows gets one of another. */
 CT_MUST_USE ct_status ct_split_create(ct_split **out, const ct_dataset *data,
                                       const ct_split_options *opt, ct_diag *diag);
 void ct_split_destroy(ct_split *split);

@@ -54,6 +54,10 @@ void ct_rng_fill_u32(ct_rng *rng, uint32_t *out, size_t n);
 /* n numbers low + (high - low) u, and mean + deviation z. */
 void ct_rng_fill_uniform_f64(ct_rng *rng, double *out, size_t n, double low, double high);
 void ct_rng_fill_normal_f64(ct_rng *rng, double *out, size_t n, double mean, double deviation);
+/* n shares, none negative, that add up to 1 but for rounding, from the symmetric Dirichlet
+ * distribution: the smaller the concentration (1e-6 to 1e6), the more one of them takes all. The
+ * same bits on every machine with IEEE 754 arithmetic. */
+void ct_rng_fill_dirichlet_f64(ct_rng *rng, double *out, size_t n, double concentration);
 
 /* Put indices[0..n) in uniformly random order (Fisher-Yates). */
 void ct_rng_shuffle_u32(ct_rng *rng, uint32_t *indices, size_t n);
