@@ -4,6 +4,7 @@
 #include "ct_test.h"
 
 #include <ctrain/rng.h>
+#include <ctrain/transport.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -305,6 +306,7 @@ static void test_traffic_is_counted(void **state)
     (void)state;
     ct_dataset *data = generate(60, 9, 3.0);
     fednl_options opt = fednl_options_default();
+    opt.algorithm = FEDNL_ALGORITHM_FEDNL;
     opt.clients = 3;
     opt.compressor = FEDNL_COMPRESSOR_TOPK;
     opt.k = entries(5);
@@ -312,18 +314,21 @@ static void test_traffic_is_counted(void **state)
     opt.max_rounds = 0;
     fednl_solver *solver = create(data, &opt);
     fednl_result start = run(solver);
-    uint64_t scalars = 3 * 8 * (10 + 2);
-    assert_int_equal(start.traffic.bytes_down, 3 * 8 * 10);
-    assert_true(start.traffic.bytes_up <= scalars + 3 * 8 * 55);
+    size_t frames = 3 * (size_t)CT_FRAME_HEADER_BYTES;
+    assert_in_range(start.traffic.bytes_down, frames + 3 * 8 * 10, 2 * frames + 3 * 8 * 10);
+    assert_in_range(start.traffic.bytes_up, frames + 8 * (start.pattern + 3 * 2),
+                    2 * frames + 3 * 8 * (10 + 2) + 12 * start.pattern);
     fednl_result next = run(solver); // still at the same x: nothing is sent
     assert_int_equal(next.traffic.bytes_up, start.traffic.bytes_up);
     fednl_solver_destroy(solver);
     opt.max_rounds = 1;
     solver = create(data, &opt);
     next = run(solver);
-    assert_int_equal(next.traffic.bytes_up - start.traffic.bytes_up, scalars + 3 * (8 + 4) * 5);
-    assert_int_equal(next.traffic.bytes_up_indices - start.traffic.bytes_up_indices, 3 * 4 * 5);
-    assert_int_equal(next.traffic.bytes_down, 2 * 3 * 8 * 10);
+    uint64_t up = next.traffic.bytes_up - start.traffic.bytes_up;
+    assert_in_range(up, frames + 3 * 8 * (2 + 5), 2 * frames + 3 * (8 * (10 + 2) + (8 + 4) * 5));
+    uint64_t indices = next.traffic.bytes_up_indices - start.traffic.bytes_up_indices;
+    assert_in_range(indices, 3, 3 * 4 * 5);
+    assert_int_equal(next.traffic.bytes_down, 2 * start.traffic.bytes_down);
     fednl_solver_destroy(solver);
     ct_dataset_destroy(data);
 }
@@ -409,7 +414,12 @@ static void test_lambda_zero(void **state)
     ct_dataset *data = from_rows(4, 2, rows, label);
     fednl_options opt = fednl_options_default();
     opt.lambda = 0.0;
-    fednl_solver *solver = create(data, &opt);
+    fednl_solver *solver = create(data, &opt); // option A raises the eigenvalue 0
+    assert_int_equal(run(solver).outcome, FEDNL_CONVERGED);
+    assert_true(fednl_solver_x(solver)[1] == 0.0);
+    fednl_solver_destroy(solver);
+    opt.option = FEDNL_OPTION_B;
+    solver = create(data, &opt);
     fednl_result result;
     ct_diag diag = {0};
     ct_assert_status(fednl_solver_run(solver, &result, &diag), FEDNL_EFACTOR, &diag);

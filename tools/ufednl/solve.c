@@ -88,7 +88,7 @@ enum {
     COMPRESSED = FEDNLS | BIT(FEDNL_ALGORITHM_CR),
     SPARSE = BIT(FEDNL_COMPRESSOR_TOPK) | BIT(FEDNL_COMPRESSOR_TOPLEK) |
              BIT(FEDNL_COMPRESSOR_RANDK) | BIT(FEDNL_COMPRESSOR_RANDSEQK),
-    ANY = ~0u
+    ANY = 0x7fff
 };
 
 /* An option that only some algorithms or compressors look at. */

@@ -80,15 +80,23 @@ static void learn(const sum *s)
     solver->forget = false;
 }
 
+/* FedNL-PP: g_i = H_i x - gradient, and + l_i x where the step is by H + l I. */
+static void keep_partial(fednl_solver *solver, uint32_t client, const fednl__reply *reply)
+{
+    double *g = solver->partial_g + client * solver->dimension;
+    double l = solver->opt.option == FEDNL_OPTION_B ? reply->l : 0.0;
+    for (size_t c = 0; c < solver->dimension; c++)
+        g[c] = reply->g[c] + l * solver->x[c];
+    solver->partial_l[client] = reply->l;
+}
+
 static void add_reply(fednl_solver *solver, uint32_t client, const fednl__reply *reply)
 {
     double weight = solver->link->weight[client];
     solver->f += weight * reply->f;
     solver->slope += weight * reply->slope;
     if (reply->ask & FEDNL__ASK_PARTIAL) {
-        memcpy(solver->partial_g + client * solver->dimension, reply->g,
-               solver->dimension * sizeof *reply->g);
-        solver->partial_l[client] = reply->l;
+        keep_partial(solver, client, reply);
         return;
     }
     solver->l += weight * reply->l;

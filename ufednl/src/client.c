@@ -175,9 +175,8 @@ static ct_status send_difference(fednl__client *client, const fednl__request *re
     return CT_OK;
 }
 
-/* FedNL-PP: g = (H_i + l_i I) x - gradient, in place. */
-static void take_partial(const fednl__client *client, const double *x, fednl__desk *desk,
-                         const fednl__reply *reply)
+/* FedNL-PP: g = H_i x - gradient, in place. */
+static void take_partial(const fednl__client *client, const double *x, fednl__desk *desk)
 {
     const double *h = client->h != NULL ? client->h : desk->difference;
     const uint32_t *coordinate = client->rows.coordinate;
@@ -185,7 +184,7 @@ static void take_partial(const fednl__client *client, const double *x, fednl__de
         desk->x[c] = x[coordinate[c]];
     fednl__pattern_multiply(&client->pattern, h, desk->x, desk->y);
     for (size_t c = 0; c < client->rows.dimension; c++)
-        desk->g[c] = reply->l * x[c] - desk->g[c];
+        desk->g[c] = -desk->g[c];
     for (size_t c = 0; c < client->rows.active; c++)
         desk->g[coordinate[c]] += desk->y[c];
 }
@@ -199,7 +198,7 @@ static ct_status answer_hessian(fednl__client *client, const fednl__request *req
     else
         CT_TRY(send_difference(client, request, desk, reply));
     if (request->ask & FEDNL__ASK_PARTIAL)
-        take_partial(client, request->x, desk, reply);
+        take_partial(client, request->x, desk);
     client->compress_s += ct_time_s() - begin;
     return CT_OK;
 }

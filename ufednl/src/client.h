@@ -15,7 +15,7 @@ enum {
     FEDNL__ASK_SLOPE = 2,     // its derivative along the step from the base to the point
     FEDNL__ASK_GRADIENT = 4,  // its gradient
     FEDNL__ASK_HESSIAN = 8,   // learn: the compressed difference of Hessians, and l_i
-    FEDNL__ASK_PARTIAL = 16,  // with HESSIAN: FedNL-PP's (H_i + l_i I) x - gradient instead of it
+    FEDNL__ASK_PARTIAL = 16,  // with HESSIAN: FedNL-PP's H_i x - gradient instead of it
     FEDNL__ASK_CONSTANTS = 32 // instead of all others: L_i as f, M_i as slope
 };
 
@@ -38,7 +38,7 @@ typedef struct fednl__request {
 typedef struct fednl__reply {
     unsigned ask;         // as in the request
     double f, slope;      // LOSS, SLOPE
-    const double *g;      // (d) GRADIENT; PARTIAL: (H_i + l_i I) x - gradient
+    const double *g;      // (d) GRADIENT; PARTIAL: H_i x - gradient
     double l;             // HESSIAN: what the estimate lacks now, after H_i += alpha S_i
     bool whole;           // HESSIAN: the update is H_i itself, not what is added to it
     fednl__update update; // HESSIAN

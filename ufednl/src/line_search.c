@@ -5,7 +5,8 @@
 
 #include <math.h>
 
-#define ROUNDING    1e-12 // of f: differences below it are noise of the sum
+#define ROUNDING    1e-12 // of f: differences below it may be noise of the sum
+#define RESOLUTION  1e-14 // and a decrease below it cannot be seen at all
 #define WOLFE_SLOPE 0.9
 
 typedef struct search {
@@ -39,11 +40,15 @@ static search begin_search(const fednl_solver *s)
 
 /* Armijo's condition at the trial that was just made; where f does not resolve it any more, that
  * the slope has become smaller (Hager, Zhang, "A new conjugate gradient method with guaranteed
- * descent", 2005, approximate Wolfe conditions). */
+ * descent", 2005, approximate Wolfe conditions); and so close to the optimum that nothing tells
+ * better from worse, the step is taken as it is. */
 static ct_status decreased(fednl_solver *s, search *at, double t, bool *enough, ct_diag *diag)
 {
     *enough = s->f <= at->f + s->opt.line_search_decrease * t * at->slope;
     if (*enough || !(fabs(s->f - at->f) <= ROUNDING * fabs(at->f)))
+        return CT_OK;
+    *enough = fabs(at->slope) <= RESOLUTION * fabs(at->f);
+    if (*enough)
         return CT_OK;
     CT_TRY(probe(s, at, t, true, diag));
     *enough = fabs(s->slope) <= WOLFE_SLOPE * fabs(at->slope);

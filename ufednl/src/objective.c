@@ -35,18 +35,32 @@ static void add_row(double *grad, double factor, const ct_dataset *data, size_t 
         grad[data->cols] += factor;
 }
 
+/* A sum that keeps what rounding takes (Kahan): of a million rows it is still right to the last
+ * digits. */
+typedef struct exact_sum {
+    double value, lost;
+} exact_sum;
+
+static void add(exact_sum *sum, double term)
+{
+    double y = term - sum->lost, t = sum->value + y;
+    sum->lost = (t - sum->value) - y;
+    sum->value = t;
+}
+
 double fednl_objective_evaluate(const fednl_objective *objective, const double *x, double *grad)
 {
     const ct_dataset *data = objective->data;
     size_t d = data->cols + objective->intercept;
     size_t regularised = objective->regularise_intercept ? d : data->cols;
-    double loss = 0.0, x_squared = 0.0;
+    double x_squared = 0.0;
+    exact_sum loss = {0};
     if (grad != NULL)
         memset(grad, 0, d * sizeof *grad);
     for (size_t j = 0; j < data->rows; j++) {
         double weight = objective->weight != NULL ? objective->weight[j] : 1.0 / (double)data->rows;
         double t = -objective->sign[j] * row_product(data, j, objective->intercept, x);
-        loss += weight * softplus(t);
+        add(&loss, weight * softplus(t));
         if (grad != NULL)
             add_row(grad, -objective->sign[j] * logistic(t) * weight, data, j,
                     objective->intercept);
@@ -56,5 +70,5 @@ double fednl_objective_evaluate(const fednl_objective *objective, const double *
         if (grad != NULL)
             grad[c] += objective->lambda * x[c];
     }
-    return loss + 0.5 * objective->lambda * x_squared;
+    return loss.value + 0.5 * objective->lambda * x_squared;
 }

@@ -94,20 +94,20 @@ static double memory_limit_bytes(void)
 }
 
 /* Refuse before anything is allocated what cannot fit: a few matrices of dimension d. */
-static ct_status check_memory(const fednl_solver *s, ct_diag *diag)
+static ct_status check_memory(size_t features, const fednl_options *opt, ct_diag *diag)
 {
     static const double gb = 1e9;
-    double d = (double)s->dimension, entries = d * (d + 1.0) / 2.0;
+    double d = (double)(features + opt->intercept), entries = d * (d + 1.0) / 2.0;
     double needed = 4.0 * sizeof(double) * entries; // H, its square factor; a client's sum
-    if (!s->method->second_order)
+    if (!fednl__method_of(opt->algorithm)->second_order)
         return CT_OK;
     bool addressable = entries <= (double)UINT32_MAX; // positions are 32 bits
     if (addressable && needed <= memory_limit_bytes())
         return CT_OK;
     return ct_fail(diag, CT_ENOMEM,
-                   "%zu features make Hessians of dimension %zu, which need %.3g GB; this process "
+                   "%zu features make Hessians of dimension %.0f, which need %.3g GB; this process "
                    "may use %.3g GB (is a feature index wrong? lbfgs and gd need no Hessian)",
-                   s->features, s->dimension, needed / gb, memory_limit_bytes() / gb);
+                   features, d, needed / gb, memory_limit_bytes() / gb);
 }
 
 /* ---- what follows from d ---- */
@@ -267,7 +267,6 @@ static ct_status create_state(fednl_solver *s)
 
 static ct_status build(fednl_solver *s, const fednl__problem *problem, ct_diag *diag)
 {
-    CT_TRY(check_memory(s, diag));
     CT_TRY(fill_options(s, diag));
     CT_TRY(ct_pool_create(&s->pool, s->opt.threads, diag));
     CT_TRY(create_state(s));
@@ -288,6 +287,7 @@ ct_status fednl__solver_begin(fednl_solver **out, const fednl__problem *problem,
 {
     *out = NULL;
     CT_TRY(check_problem(problem, opt, diag));
+    CT_TRY(check_memory(problem->features, opt, diag));
     fednl_solver *s = calloc(1, sizeof *s);
     if (s == NULL)
         return ct_fail(diag, CT_ENOMEM, "out of memory");
@@ -386,8 +386,8 @@ ct_status fednl_solver_create_remote(fednl_solver **out, ct_transport *transport
     fednl__link *link;
     fednl__roll roll;
     ct_diag reason = {0};
-    CT_TRY(fednl__link_remote_open(&link, &roll, transport, remote, opt->on_log, opt->context,
-                                   diag));
+    CT_TRY(
+        fednl__link_remote_open(&link, &roll, transport, remote, opt->on_log, opt->context, diag));
     ct_status status = attach_remote(out, link, &roll, opt, remote, &reason);
     if (status != CT_OK) {
         fednl_solver_destroy(*out);
@@ -410,7 +410,8 @@ static ct_status check_local(const ct_dataset *data, const fednl_options *opt, c
     if (opt->clients > data->rows)
         return ct_fail(diag, CT_EINVALID, "%zu clients are more than the %zu rows of the data",
                        opt->clients, data->rows);
-    return fednl__check_options(opt, diag);
+    CT_TRY(fednl__check_options(opt, diag));
+    return check_memory(data->cols, opt, diag);
 }
 
 static ct_status begin_local(fednl_solver **out, const ct_dataset *data, const double label[2],
