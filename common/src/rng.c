@@ -72,12 +72,6 @@ uint64_t ct_rng_u64(ct_rng *rng)
     return low | (uint64_t)ct_rng_u32(rng) << 32;
 }
 
-void ct_rng_fill_u32(ct_rng *rng, uint32_t *out, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        out[i] = ct_rng_u32(rng);
-}
-
 /* ---- integers and subsets ---- */
 
 /* Lemire, "Fast random integer generation in an interval", 2019: the upper half of x n is uniform

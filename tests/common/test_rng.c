@@ -4,6 +4,9 @@
  * deviations. */
 #include "ct_test.h"
 
+#include "rng_blocks.h"
+
+#include <ctrain/cpu.h>
 #include <ctrain/rng.h>
 #include <ctrain/timer.h>
 #include <math.h>
@@ -104,6 +107,75 @@ static void test_block_number_carries_but_not_into_the_role(void **state)
     assert_int_equal(rng.counter[1], 2u << 16); // around, after 2^48 blocks
     assert_int_equal(rng.counter[2], 1);
     assert_int_equal(rng.counter[3], 2);
+}
+
+/* ---- many words at once ---- */
+
+/* Both streams then stand at the same place. */
+static void check_fill(ct_rng rng, size_t n)
+{
+    static uint32_t filled[1000];
+    ct_rng single = rng;
+    filled[n] = 77;
+    ct_rng_fill_u32(&rng, filled, n);
+    for (size_t i = 0; i < n; i++)
+        assert_int_equal(filled[i], ct_rng_u32(&single));
+    assert_int_equal(filled[n], 77);
+    for (size_t i = 0; i < 5; i++)
+        assert_int_equal(ct_rng_u32(&rng), ct_rng_u32(&single));
+}
+
+static void test_filled_words_are_those_of_the_stream(void **state)
+{
+    (void)state;
+    for (size_t n = 0; n < 400; n++) {
+        ct_rng rng = stream(n);
+        for (size_t used = 0; used < 5; used++) {
+            check_fill(rng, n);
+            ct_rng_u32(&rng);
+        }
+    }
+    check_fill(stream(1), 999);
+}
+
+static void test_filling_carries(void **state)
+{
+    (void)state;
+    for (uint32_t before = 0; before < 80; before++) {
+        ct_rng rng;
+        ct_rng_init(&rng, 5, CT_RNG_SHUFFLE, 1, 2);
+        rng.counter[0] = UINT32_MAX - before;
+        check_fill(rng, 640);
+    }
+}
+
+#if defined(__x86_64__)
+static void check_blocks(size_t (*blocks)(uint32_t *, size_t, const uint32_t *, const uint32_t *))
+{
+    static const uint32_t key[2] = {0x89abcdef, 0x01234567};
+    uint32_t counter[4] = {0xfffffe00, 0x60001, 17, 23}, expected[4];
+    static uint32_t out[4 * 200];
+    for (size_t n = 0; n < 200; n++) {
+        size_t made = blocks(out, n, counter, key);
+        assert_true(made <= n && n - made < 32);
+        for (size_t i = 0; i < made; i++) {
+            uint32_t at[4] = {counter[0] + (uint32_t)i, counter[1], counter[2], counter[3]};
+            ct_philox4x32_10(expected, at, key);
+            assert_memory_equal(out + 4 * i, expected, sizeof expected);
+        }
+    }
+}
+#endif
+
+static void test_blocks_of_every_instruction_set(void **state)
+{
+    (void)state;
+#if defined(__x86_64__)
+    if (ct_cpu_simd() >= CT_SIMD_AVX2)
+        check_blocks(ct__philox_blocks_avx2);
+    if (ct_cpu_simd() >= CT_SIMD_AVX512)
+        check_blocks(ct__philox_blocks_avx512);
+#endif
 }
 
 /* ---- independence of neighbouring streams ---- */
@@ -555,6 +627,9 @@ int main(void)
         cmocka_unit_test(test_philox_known_answers),
         cmocka_unit_test(test_layout_of_key_and_counter),
         cmocka_unit_test(test_block_number_carries_but_not_into_the_role),
+        cmocka_unit_test(test_filled_words_are_those_of_the_stream),
+        cmocka_unit_test(test_filling_carries),
+        cmocka_unit_test(test_blocks_of_every_instruction_set),
         cmocka_unit_test(test_neighbouring_streams_are_independent),
         cmocka_unit_test(test_first_words_across_streams),
         cmocka_unit_test(test_below_is_uniform),

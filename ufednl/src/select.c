@@ -4,12 +4,13 @@
  * those few, a range that holds it is cut into buckets again and again. Then one pass lists what is
  * above it, and of those equal to it the first. No heap, no sort of more than a few, slots come out
  * ascending. Which keys are sampled changes the time this takes, never its result. */
-#include "compress_private.h"
+#include "compress_kernels.h"
 
 enum {
-    FEW = 24,     // keys that are sorted
-    SAMPLE = 256, // keys that are looked at for a guess
-    MARGIN = 16   // ranks in the sample; two and more standard deviations
+    FEW = 24,      // keys that are sorted
+    SAMPLE = 256,  // keys that are looked at for a guess
+    MARGIN = 16,   // ranks in the sample; two and more standard deviations
+    STEP_BITS = 49 // bits of a mantissa below its first three
 };
 
 /* Descending. */
@@ -24,17 +25,6 @@ static void sort_few(uint64_t *keys, size_t n)
     }
 }
 
-static size_t keep_range(uint64_t *keys, size_t n, fednl__key_range range)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < n; i++) {
-        uint64_t key = keys[i];
-        keys[kept] = key;
-        kept += key - range.low <= range.high - range.low;
-    }
-    return kept;
-}
-
 /* Keep the keys that share a bucket of the range with the k-th largest; *k becomes its rank among
  * them, *range the bucket. */
 static size_t narrow(uint64_t *keys, size_t n, fednl__key_range *range, size_t *k)
@@ -47,7 +37,7 @@ static size_t narrow(uint64_t *keys, size_t n, fednl__key_range *range, size_t *
     while (count[bucket] < *k)
         *k -= count[bucket--];
     *range = fednl__bucket_range(*range, shift, bucket);
-    return count[bucket] == n ? n : keep_range(keys, n, *range);
+    return count[bucket] == n ? n : fednl__compress_kernels_get()->keep_range(keys, n, *range);
 }
 
 /* The key of rank k among n, and how its equals share the ranks. */
@@ -74,35 +64,40 @@ static place kth_largest(uint64_t *keys, size_t n, fednl__key_range range, size_
     return p;
 }
 
-/* Copy the keys of v that are within range; *above becomes the number of those above it. */
-static size_t keys_within(uint64_t *keys, const double *v, size_t n, fednl__key_range range,
-                          size_t *above)
-{
-    size_t kept = 0, larger = 0;
-    for (size_t i = 0; i < n; i++) {
-        uint64_t key = fednl__magnitude_key(v[i]);
-        keys[kept] = key;
-        kept += key - range.low <= range.high - range.low;
-        larger += key > range.high;
-    }
-    *above = larger;
-    return kept;
-}
-
 static const fednl__key_range all_keys = {0, UINT64_MAX >> 1};
 
-/* Keys between which that of rank k is likely to lie, 1 <= k <= n. */
+/* The bucket of the sample that holds its rank, from 1 on, and counts up to it. */
+static size_t bucket_of_rank(const uint32_t *count, size_t rank)
+{
+    size_t bucket = 0, counted = count[0];
+    while (counted < rank)
+        counted += count[++bucket];
+    return bucket;
+}
+
+/* Keys between which that of rank k is likely to lie, 1 <= k <= n. The sample is counted by eighths
+ * of octaves, from its largest magnitude downwards. */
 static fednl__key_range guess_range(const double *v, size_t n, size_t k)
 {
-    uint64_t sample[SAMPLE], again[SAMPLE];
-    for (size_t i = 0; i < SAMPLE; i++)
-        sample[i] = again[i] = fednl__magnitude_key(v[i * n / SAMPLE]);
+    uint64_t sample[SAMPLE], largest = 0;
+    uint32_t count[FEDNL__BUCKETS] = {0};
+    for (size_t i = 0; i < SAMPLE; i++) {
+        sample[i] = fednl__magnitude_key(v[i * n / SAMPLE]) >> STEP_BITS;
+        largest = sample[i] > largest ? sample[i] : largest;
+    }
+    for (size_t i = 0; i < SAMPLE; i++) {
+        size_t bucket = (size_t)(largest - sample[i]);
+        count[bucket < FEDNL__BUCKETS ? bucket : FEDNL__BUCKETS - 1]++;
+    }
     size_t rank = k * SAMPLE / n;
     fednl__key_range range = all_keys;
     if (rank > MARGIN)
-        range.high = kth_largest(sample, SAMPLE, all_keys, rank - MARGIN).key;
-    if (rank + MARGIN <= SAMPLE)
-        range.low = kth_largest(again, SAMPLE, all_keys, rank + MARGIN).key;
+        range.high = ((largest - bucket_of_rank(count, rank - MARGIN) + 1) << STEP_BITS) - 1;
+    if (rank + MARGIN <= SAMPLE) {
+        size_t lowest = bucket_of_rank(count, rank + MARGIN);
+        if (lowest < FEDNL__BUCKETS - 1)
+            range.low = (largest - lowest) << STEP_BITS;
+    }
     return range;
 }
 
@@ -110,27 +105,16 @@ static fednl__key_range guess_range(const double *v, size_t n, size_t k)
 static place find_place(const double *v, size_t n, size_t k, uint64_t *keys)
 {
     fednl__key_range range = n > 4 * SAMPLE ? guess_range(v, n, k) : all_keys;
-    size_t above, kept = keys_within(keys, v, n, range, &above);
+    const fednl__compress_kernels *kernels = fednl__compress_kernels_get();
+    size_t above, kept = kernels->keys_within(keys, v, n, range, &above);
     if (k <= above) { // the guess was wrong: beyond it then
         range = (fednl__key_range){range.high + 1, all_keys.high};
-        kept = keys_within(keys, v, n, range, &above);
+        kept = kernels->keys_within(keys, v, n, range, &above);
     } else if (k > above + kept) {
         range = (fednl__key_range){0, range.low - 1};
-        kept = keys_within(keys, v, n, range, &above);
+        kept = kernels->keys_within(keys, v, n, range, &above);
     }
     return kth_largest(keys, kept, range, k - above);
-}
-
-/* Slots of the keys that are at least least. Without branches on the values, here and below: which
- * of them are chosen cannot be predicted. */
-static size_t list_at_least(uint32_t *slot, const double *v, size_t n, uint64_t least)
-{
-    size_t chosen = 0;
-    for (size_t i = 0; i < n; i++) {
-        slot[chosen] = (uint32_t)i;
-        chosen += fednl__magnitude_key(v[i]) >= least;
-    }
-    return chosen;
 }
 
 /* Whether key is among the threshold's, whose ties are counted down. */
@@ -155,8 +139,9 @@ size_t fednl__keep_above(uint32_t *slot, size_t n, const double *v, fednl__thres
 {
     size_t kept = 0;
     for (size_t i = 0; i < n; i++) {
+        uint64_t key = fednl__magnitude_key(v[slot[i]]);
         slot[kept] = slot[i];
-        kept += take(&t, fednl__magnitude_key(v[slot[i]]));
+        kept += t.ties == 0 ? key > t.key : take(&t, key);
     }
     return kept;
 }
@@ -165,12 +150,12 @@ size_t fednl__top_k(const double *v, size_t n, size_t k, uint64_t *keys, uint32_
 {
     if (n == 0 || k == 0)
         return 0;
-    if (k >= n)
-        return list_at_least(slot, v, n, 1);
-    place p = find_place(v, n, k, keys);
+    place p = {1, 0, 0}; // all that are not zero
+    if (k < n)
+        p = find_place(v, n, k, keys);
     if (p.key == 0)
-        return list_at_least(slot, v, n, 1);
+        p = (place){1, 0, 0};
     if (p.ties == p.equal)
-        return list_at_least(slot, v, n, p.key);
+        return fednl__compress_kernels_get()->list_at_least(slot, v, n, p.key);
     return list_above(slot, v, n, (fednl__threshold){p.key, p.ties});
 }

@@ -6,12 +6,12 @@
  *
  * TopK comes first; s is then found among its k entries as the k-th key is found: buckets of keys
  * with their sums, from the largest on. All sums are taken in a fixed order. */
-#include "compress_private.h"
+#include "compress_kernels.h"
 
 #include <ctrain/kernels.h>
 #include <math.h>
 
-enum { FEW = 24, LANES = 8 };
+enum { FEW = 24 };
 
 /* A power of two that brings the largest entry near 1, so that no square overflows, and none that
  * matters vanishes. */
@@ -23,26 +23,19 @@ static double unit_of(const double *v, size_t n)
 }
 
 /* square (n) = the entries' parts of unit^2 ||D||_F^2 / 2; returns their sum. */
-static double squares(double *square, const double *v, const fednl__pattern *pattern, double unit)
+static double part_squares(double *square, const double *v, const fednl__pattern *pattern)
 {
-    double lane[LANES] = {0}, sum = 0.0;
-    for (size_t i = 0; i < pattern->n; i++)
-        square[i] = (unit * v[i]) * (unit * v[i]);
-    for (size_t c = 0; c < pattern->n_diagonal; c++)
+    double sum =
+        fednl__compress_kernels_get()->squares(square, v, pattern->n, unit_of(v, pattern->n));
+    for (size_t c = 0; c < pattern->n_diagonal; c++) {
         square[pattern->diagonal[c]] *= 0.5;
-    size_t i = 0;
-    for (; i + LANES <= pattern->n; i += LANES)
-        for (size_t l = 0; l < LANES; l++)
-            lane[l] += square[i + l];
-    for (; i < pattern->n; i++)
-        lane[0] += square[i];
-    for (size_t l = 0; l < LANES; l++)
-        sum += lane[l];
+        sum -= square[pattern->diagonal[c]];
+    }
     return sum;
 }
 
-/* Entries among which the sum of the largest passes a target; above is the sum of those larger than
- * all of them. */
+/* Entries among which the sum of the largest passes a target, or all that may be sent; above is the
+ * sum of those larger than all of them. */
 typedef struct candidates {
     size_t n;
     uint64_t *key; // in the order of their slots
@@ -86,6 +79,18 @@ static void sort_few(candidates *c)
     }
 }
 
+/* The keys of the first s candidates and all above them. */
+static fednl__threshold threshold_of(const candidates *c, size_t s)
+{
+    if (s == 0)
+        return (fednl__threshold){c->range.high, 0};
+    fednl__threshold t = {c->key[s - 1], 1};
+    while (t.ties < s && c->key[s - 1 - t.ties] == t.key)
+        t.ties++;
+    bool all_equals = s == c->n || c->key[s] != t.key;
+    return all_equals ? (fednl__threshold){t.key - 1, 0} : t; // keys are not 0
+}
+
 /* What is sent on average is target: the candidate that passes it comes with probability p. */
 static fednl__threshold choose(candidates *c, double target, ct_rng *rng)
 {
@@ -98,28 +103,30 @@ static fednl__threshold choose(candidates *c, double target, ct_rng *rng)
         c->above += c->square[s++];
     if (s < c->n && ct_rng_uniform(rng) < (target - c->above) / c->square[s])
         s++;
-    // the first s of these and all that are larger
-    fednl__threshold t = {c->range.high, 0};
-    if (s > 0)
-        for (t.key = c->key[s - 1]; t.ties < s && c->key[s - 1 - t.ties] == t.key;)
-            t.ties++;
-    return t;
+    return threshold_of(c, s);
+}
+
+/* Of the entries in slot (n), in place: slots ascend, so that what is read has not been written
+ * over. */
+static void gather(candidates *c, const double *v, const uint32_t *slot)
+{
+    c->range = (fednl__key_range){UINT64_MAX, 0};
+    for (size_t i = 0; i < c->n; i++) {
+        uint64_t key = fednl__magnitude_key(v[slot[i]]);
+        c->key[i] = key;
+        c->square[i] = c->square[slot[i]];
+        c->range.low = key < c->range.low ? key : c->range.low;
+        c->range.high = key > c->range.high ? key : c->range.high;
+    }
 }
 
 size_t fednl__top_lek(const fednl__compressor *compressor, const fednl__pattern *pattern,
                       ct_rng *rng, const double *v, fednl__compress_work *work)
 {
     size_t n = fednl__top_k(v, pattern->n, compressor->k, work->keys, work->slot);
-    candidates c = {n, work->keys, work->square, {0, 0}, 0.0};
-    double whole = squares(c.square, v, pattern, unit_of(v, pattern->n));
-    double target = whole * ((double)compressor->k / (double)compressor->triangle), sum = 0.0;
-    for (size_t i = 0; i < n; i++) { // slots ascend: what is read has not been written over
-        c.key[i] = fednl__magnitude_key(v[work->slot[i]]);
-        c.square[i] = c.square[work->slot[i]];
-        c.range.high = c.key[i] > c.range.high ? c.key[i] : c.range.high;
-        sum += c.square[i];
-    }
-    if (!(sum > target))
-        return n;
+    double whole = part_squares(work->square, v, pattern);
+    double target = whole * ((double)compressor->k / (double)compressor->triangle);
+    candidates c = {.n = n, .key = work->keys, .square = work->square};
+    gather(&c, v, work->slot);
     return fednl__keep_above(work->slot, n, v, choose(&c, target, rng));
 }
