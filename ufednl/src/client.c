@@ -143,17 +143,6 @@ static void send_whole(fednl__client *client, fednl__desk *desk, fednl__reply *r
     client->started = true;
 }
 
-static void apply_update(const fednl__update *update, double *h)
-{
-    if (update->slot == NULL) {
-        for (size_t i = 0; i < update->n; i++)
-            h[i] += update->scale * update->value[i];
-    } else {
-        for (size_t i = 0; i < update->n; i++)
-            h[update->slot[i]] += update->scale * update->value[i];
-    }
-}
-
 static ct_status send_difference(fednl__client *client, const fednl__request *request,
                                  fednl__desk *desk, fednl__reply *reply)
 {
@@ -165,12 +154,12 @@ static ct_status send_difference(fednl__client *client, const fednl__request *re
                                         .index = client->pattern.position,
                                         .value = difference,
                                         .scale = 1.0};
-        apply_update(&reply->update, client->h);
+        fednl__update_apply(&reply->update, client->h);
         return CT_OK;
     }
     CT_TRY(fednl__compress(client->compressor, &client->pattern, client->id, request->round,
                            difference, desk->compress, &reply->update));
-    apply_update(&reply->update, client->h);
+    fednl__update_apply(&reply->update, client->h);
     reply->l = sqrt(fednl__pattern_norm_squared(&client->pattern, difference));
     return CT_OK;
 }

@@ -100,6 +100,17 @@ void fednl__compress_work_destroy(fednl__compress_work *work)
 
 /* ---- one compression ---- */
 
+void fednl__update_apply(const fednl__update *update, double *estimate)
+{
+    if (update->slot == NULL) {
+        for (size_t i = 0; i < update->n; i++)
+            estimate[i] += update->scale * update->value[i];
+    } else {
+        for (size_t i = 0; i < update->n; i++)
+            estimate[update->slot[i]] += update->scale * update->value[i];
+    }
+}
+
 /* The update of the n entries of difference listed in work->slot. */
 static void take_chosen(fednl__update *update, size_t n, const fednl__pattern *pattern,
                         double *difference, fednl__compress_work *work)

@@ -42,6 +42,9 @@ typedef struct fednl__update {
     const double *vector;     // (rank, a) local columns
 } fednl__update;
 
+/* estimate (|P|) += update. */
+void fednl__update_apply(const fednl__update *update, double *estimate);
+
 /* Room for one compression at a time; n is the largest pattern, a the most active columns. */
 typedef struct fednl__compress_work fednl__compress_work;
 CT_MUST_USE ct_status fednl__compress_work_create(fednl__compress_work **out,

@@ -136,3 +136,22 @@ ct_status fednl__finite_read(ct_reader *r, double *out, size_t n, const char *na
             return ct_fail(diag, CT_EPROTOCOL, "%s %zu is %g", name, i, out[i]);
     return CT_OK;
 }
+
+void *fednl__wire_grow(fednl__wire_array *array, size_t n, size_t size)
+{
+    if (array->data == NULL || n * size > array->capacity) {
+        free(array->data);
+        array->data = malloc(n > 0 ? n * size : 1);
+        array->capacity = array->data != NULL ? n * size : 0;
+    }
+    return array->data;
+}
+
+void fednl__wire_text(char *out, size_t out_size, const void *data, size_t size)
+{
+    const unsigned char *text = data;
+    size_t n = size < out_size ? size : out_size - 1;
+    for (size_t i = 0; i < n; i++)
+        out[i] = text[i] >= ' ' && text[i] <= '~' ? (char)text[i] : '?';
+    out[n] = '\0';
+}

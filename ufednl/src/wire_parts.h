@@ -21,4 +21,10 @@ CT_MUST_USE ct_status fednl__expect_left(const ct_reader *r, size_t size, ct_dia
 CT_MUST_USE ct_status fednl__finite_read(ct_reader *r, double *out, size_t n, const char *name,
                                          ct_diag *diag);
 
+/* Room for n elements of size bytes; what was there is lost. NULL: no memory. */
+void *fednl__wire_grow(fednl__wire_array *array, size_t n, size_t size);
+
+/* A peer's text for people: cut to what fits, anything but printable ASCII as '?'. */
+void fednl__wire_text(char *out, size_t out_size, const void *data, size_t size);
+
 #endif

@@ -205,16 +205,6 @@ ct_status fednl__wire_encode_reply(fednl__buffer *out, const fednl__reply *reply
 
 // ---- reading ----
 
-static void *grow(fednl__wire_array *array, size_t n, size_t size)
-{
-    if (array->data == NULL || n * size > array->capacity) {
-        free(array->data);
-        array->capacity = n * size;
-        array->data = malloc(n > 0 ? n * size : 1);
-    }
-    return array->data;
-}
-
 void fednl__wire_inbox_clear(fednl__wire_inbox *inbox)
 {
     free(inbox->g.data);
@@ -260,7 +250,7 @@ static ct_status read_gradient(reading *r, unsigned ask, fednl__reply *reply)
     if (n > ct_reader_left(&r->in) / 8)
         return ct_fail(r->diag, CT_EPROTOCOL, "a gradient of %zu bytes where %zu belong",
                        ct_reader_left(&r->in), 8 * n);
-    double *g = grow(&r->inbox->g, d, sizeof *g);
+    double *g = fednl__wire_grow(&r->inbox->g, d, sizeof *g);
     if (g == NULL)
         return no_memory(r, d);
     reply->g = g;
@@ -277,7 +267,7 @@ static ct_status read_gradient(reading *r, unsigned ask, fednl__reply *reply)
 /* n finite values, the last of the message. */
 static ct_status read_values(reading *r, size_t n, fednl__update *update)
 {
-    double *value = grow(&r->inbox->value, n, sizeof *value);
+    double *value = fednl__wire_grow(&r->inbox->value, n, sizeof *value);
     if (value == NULL)
         return no_memory(r, n);
     update->n = n;
@@ -292,7 +282,7 @@ static ct_status read_pattern(reading *r, fednl__update *update)
     if (n > triangle)
         return ct_fail(r->diag, CT_EPROTOCOL, "a pattern of %zu of %zu entries", n, triangle);
     CT_TRY(fednl__expect_left(&r->in, fednl__positions_bytes(n, triangle) + 8 * n, r->diag));
-    uint32_t *index = grow(&r->inbox->index, n, sizeof *index);
+    uint32_t *index = fednl__wire_grow(&r->inbox->index, n, sizeof *index);
     if (index == NULL)
         return no_memory(r, n);
     update->index = index;
@@ -310,8 +300,8 @@ static ct_status read_all(reading *r, fednl__update *update)
 /* Room for n slots and what they are in the triangle. */
 static ct_status reserve_slots(reading *r, size_t n, uint32_t **slot, uint32_t **index)
 {
-    *slot = grow(&r->inbox->slot, n, sizeof **slot);
-    *index = grow(&r->inbox->index, n, sizeof **index);
+    *slot = fednl__wire_grow(&r->inbox->slot, n, sizeof **slot);
+    *index = fednl__wire_grow(&r->inbox->index, n, sizeof **index);
     return *slot != NULL && *index != NULL ? CT_OK : no_memory(r, n);
 }
 
@@ -350,7 +340,7 @@ static ct_status read_all_powers(reading *r, fednl__update *update)
 {
     size_t n = r->client->pattern;
     CT_TRY(fednl__expect_left(&r->in, powers_bytes(n), r->diag));
-    double *value = grow(&r->inbox->value, n, sizeof *value);
+    double *value = fednl__wire_grow(&r->inbox->value, n, sizeof *value);
     if (value == NULL)
         return no_memory(r, n);
     *update = (fednl__update){.n = n, .index = r->client->position, .value = value};
@@ -363,8 +353,8 @@ static ct_status read_rank(reading *r, fednl__update *update)
     if (rank > r->client->compressor->rank || n != fednl__position(0, active))
         return ct_fail(r->diag, CT_EPROTOCOL, "rank %zu, or a pattern that is not whole", rank);
     CT_TRY(fednl__expect_left(&r->in, rank_bytes(rank, active), r->diag));
-    double *parts = grow(&r->inbox->rank, rank * (active + 1), sizeof *parts);
-    double *value = grow(&r->inbox->value, n, sizeof *value);
+    double *parts = fednl__wire_grow(&r->inbox->rank, rank * (active + 1), sizeof *parts);
+    double *value = fednl__wire_grow(&r->inbox->value, n, sizeof *value);
     if (parts == NULL || value == NULL)
         return no_memory(r, n);
     CT_TRY(fednl__finite_read(&r->in, parts, rank * (active + 1), "eigenvector entry", r->diag));
@@ -376,15 +366,6 @@ static ct_status read_rank(reading *r, fednl__update *update)
                               .vector = parts + rank};
     fednl__expand_rank(rank, active, update->eigenvalue, update->vector, value);
     return CT_OK;
-}
-
-static double update_scale(const fednl__compressor *compressor, update_form form)
-{
-    if (form == FORM_PATTERN || form == FORM_ALL)
-        return 1.0;
-    if (form != FORM_DRAWN)
-        return compressor->alpha;
-    return compressor->alpha * ((double)compressor->triangle / (double)compressor->k);
 }
 
 static ct_status read_update(reading *r, fednl__reply *reply)
@@ -406,7 +387,9 @@ static ct_status read_update(reading *r, fednl__reply *reply)
         CT_TRY(read_all_powers(r, update));
     else
         CT_TRY(read_rank(r, update));
-    update->scale = update_scale(r->client->compressor, form);
+    update->scale = form == FORM_PATTERN || form == FORM_ALL
+                        ? 1.0
+                        : fednl__compressor_scale(r->client->compressor);
     return CT_OK;
 }
 
