@@ -11,12 +11,11 @@ import os
 import statistics
 import subprocess
 import sys
-import tempfile
-import time
 
 import inputs
+import processes
+from processes import HERE, Worker, note
 
-HERE = os.path.dirname(os.path.abspath(__file__))
 SCALAR_SIDES = ("micrograd", "autograd", "torch", "torch_compile", "jax", "casadi", "casadi_buffer")
 START_SIDES = ("python", "numpy", "micrograd", "autograd", "casadi", "jax", "torch")
 LARGE = ("mlp_784_b128", "gpt_4x128_b12", "gpt_6x384_b4")
@@ -24,6 +23,7 @@ COMPILED = ({f"makemore_h{h}_b{b}" for h in (4, 64, 1024) for b in (1, 64)}
             | {f"gpt_mini_b{b}" for b in (1, 8, 64)})
 QUICK = ({f"makemore_h{h}_b{b}" for h in (4, 64, 1024) for b in (1, 64)}
          | {"gpt_mini_b1", "gpt_mini_b64", "mlp_784_b128", "gpt_4x128_b12"})
+LIBRARIES = ("torch", "jax", "autograd", "micrograd", "casadi", "numpy")
 UNKNOWN_WORK = 3
 # Keys of the lines of the scalar binaries (less "_ns") that are a way to the value and gradient.
 SCALAR_NAMES = {"c_by_hand": "C by hand, -O3", "casadi_generated_c": "CasADi, generated C, -O3",
@@ -31,72 +31,18 @@ SCALAR_NAMES = {"c_by_hand": "C by hand, -O3", "casadi_generated_c": "CasADi, ge
                 "emitted": "burtorch emitted C", "hand_written": "C by hand, called"}
 
 
-def note(text):
-    print(text, file=sys.stderr, flush=True)
-
-
-class Worker:
-    """A Python side that is set up and waits for blocks to time."""
-
-    def __init__(self, side, command):
-        self.side, self.blocks = side, []
-        self.errors = tempfile.TemporaryFile("w+")
-        self.process = subprocess.Popen([sys.executable, *command], stdin=subprocess.PIPE, text=True,
-                                        stdout=subprocess.PIPE, stderr=self.errors)
-        self.ready = self.answer()
-
-    def answer(self):
-        line = self.process.stdout.readline()
-        if line:
-            return json.loads(line)
-        self.errors.seek(0)
-        note(f"  {self.side} failed: {self.errors.read()[-800:]}")
-        return None
-
-    def block(self, seconds):
-        """One more block; a side that fails is asked no more."""
-        if not self.ready:
-            return
-        self.process.stdin.write(f"{seconds}\n")
-        self.process.stdin.flush()
-        block = self.answer()
-        if block:
-            self.blocks.append(block)
-        else:
-            self.ready = None
-
-    def facts(self):
-        return self.ready | {"rss_mb": self.blocks[-1]["rss_mb"]}
-
-    def cpu_ms(self):
-        return [b["cpu_ms"] for b in self.blocks]
-
-    def close(self):
-        for pipe in (self.process.stdin, self.process.stdout, self.errors):
-            pipe.close()
-        self.process.wait()
-
-
 class Measurement:
     def __init__(self, options):
         self.options = options
-        self.results = open(os.path.join(options.out, "results.jsonl"), "a")
+        self.results = processes.Results(options.out, LIBRARIES, threads=options.threads)
         self.harness = os.path.join(options.out, "scalar_harness")
         self.missing = set()
-        self.record(machine=machine(), threads=options.threads, started=time.strftime("%F %T"))
-
-    def record(self, **values):
-        self.results.write(json.dumps(values) + "\n")
-        self.results.flush()
 
     def record_blocks(self, values, extra, cpu=(), **keys):
-        """Median and least of the blocks of one side; cpu: processor time, where it is known."""
+        """The blocks of one side; cpu: processor time, where it is known."""
         if cpu:
             extra = extra | {"cpu_median": statistics.median(cpu), "cpu_min": min(cpu)}
-        entry = keys | extra | {"median": statistics.median(values), "min": min(values),
-                                "max": max(values), "blocks": len(values),
-                                "load": round(os.getloadavg()[0], 2)}
-        self.record(**entry)
+        entry = self.results.record_blocks(values, **keys, **extra)
         note("  {side:24} {dtype} median {median:.6g} min {min:.6g} {unit}".format(**entry))
 
     # ---- Our binaries ----
@@ -203,10 +149,10 @@ class Measurement:
         else:
             note(f"  burtorch-cli is not in {self.options.bin}: left out")
         runs = {side: [] for side in commands}
+        launch = processes.Launcher(self.options.out)
         for _ in range(1 + self.options.blocks):
             for side, command in commands.items():
-                run = subprocess.run([self.harness, "run", *command], capture_output=True, text=True)
-                runs[side].append(json.loads(run.stdout))
+                runs[side].append(launch(command))
         for side, lines in runs.items():
             lines = lines[1:]  # the first filled the page cache
             rss = statistics.median(x["rss_mb"] for x in lines)
@@ -214,14 +160,6 @@ class Measurement:
             self.record_blocks([x["wall_ms"] for x in lines], {"rss_mb": rss} | failed,
                                [x["cpu_ms"] for x in lines], side=side, work="start", dtype="f64",
                                threads=1, unit="ms")
-
-
-def machine():
-    from importlib.metadata import version
-    cpu = next((line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo")
-                if line.startswith("model name")), "?")
-    names = ("torch", "jax", "autograd", "micrograd", "casadi", "numpy")
-    return {"cpu": cpu, "python": sys.version.split()[0]} | {n: version(n) for n in names}
 
 
 def options_of():
@@ -240,9 +178,7 @@ def options_of():
 
 def set_environment(o):
     """One place for what keeps each library to its threads; the workers inherit it."""
-    os.sched_setaffinity(0, range(o.core, o.core + o.threads))
-    for name in ("OMP", "MKL", "OPENBLAS"):
-        os.environ[name + "_NUM_THREADS"] = str(o.threads)
+    processes.pin(o.core, o.threads)
     if o.threads == 1:
         os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
     os.environ["JAX_PLATFORMS"] = "cpu"
@@ -255,11 +191,10 @@ def main():
     set_environment(o)
     m = Measurement(o)
     wanted = lambda name: not o.only or name.startswith(tuple(o.only))
-    if o.threads == 1 and (wanted("scalar") or wanted("start")):
-        m.build_harness()
     if o.threads == 1 and wanted("start"):
         m.start_work()
     if o.threads == 1 and wanted("scalar"):
+        m.build_harness()
         m.scalar_works()
     for work in inputs.WORKS:
         if not wanted(work) or (o.quick and work not in QUICK) or (o.threads > 1 and work not in LARGE):

@@ -4,17 +4,11 @@
  * volatile, results added up: the throughput of a loop. One JSON line a graph; built by measure.py.
  *
  *     scalar_harness SECONDS
- *     scalar_harness run PROGRAM [ARGUMENT …]    wall time and peak memory of a whole process
  */
 #define _GNU_SOURCE
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
 int casadi_tiny(const double **operands, double **results, long long *iw, double *w, int memory);
 int casadi_small(const double **operands, double **results, long long *iw, double *w, int memory);
@@ -110,33 +104,8 @@ static inline __attribute__((always_inline)) void print_graph(const char *name,
            name, hand_ns, generated_ns, g[0], g[1], g[2], h[0], h[1], h[2]);
 }
 
-/* From this small parent, since a child's peak memory counts what it was forked from. */
-static int run(char **command)
-{
-    const double start = now_s();
-    const pid_t child = fork();
-    if (child == 0) {
-        const int null = open("/dev/null", O_WRONLY);
-        dup2(null, STDOUT_FILENO);
-        execvp(command[0], command);
-        _exit(127);
-    }
-    int status;
-    struct rusage usage;
-    if (child < 0 || wait4(child, &status, 0, &usage) < 0)
-        return 1;
-    const double wall = now_s() - start;
-    printf("{\"wall_ms\":%.3f,\"cpu_ms\":%.3f,\"rss_mb\":%.2f,\"status\":%d}\n", wall * 1e3,
-           1e3 * (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-               1e-3 * (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec),
-           (double)usage.ru_maxrss / 1024, status);
-    return status != 0;
-}
-
 int main(int argc, char **argv)
 {
-    if (argc > 2 && strcmp(argv[1], "run") == 0)
-        return run(argv + 2);
     if (argc != 2)
         return 2;
     print_graph("tiny", hand_tiny, generated_tiny, -41, atof(argv[1]));
