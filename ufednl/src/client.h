@@ -4,6 +4,7 @@
 #ifndef UFEDNL_CLIENT_H
 #define UFEDNL_CLIENT_H
 
+#include "checkpoint.h"
 #include "compress.h"
 #include "rows.h"
 
@@ -61,6 +62,12 @@ typedef struct fednl__client {
 CT_MUST_USE ct_status fednl__client_init(fednl__client *client, uint32_t id,
                                          const fednl__compressor *compressor);
 void fednl__client_clear(fednl__client *client);
+
+/* Append what the client knows to a checkpoint, and take it from there: its data must be the same.
+ * FEDNL_ECHECKPOINT: what is there does not fit. */
+void fednl__client_save(const fednl__client *client, fednl__checkpoint_writer *writer);
+CT_MUST_USE ct_status fednl__client_restore(fednl__client *client, fednl__checkpoint *checkpoint,
+                                            ct_diag *diag);
 
 /* Room for a reply, and for the work of making it; one for each reply that is held at a time. */
 typedef struct fednl__desk {

@@ -115,6 +115,25 @@ static ct_status local_certify(fednl__link *link, const double *x, double *f, do
     return CT_OK;
 }
 
+static ct_status local_save(fednl__link *link, fednl__checkpoint_writer *writer, ct_diag *diag)
+{
+    (void)diag;
+    local *l = (local *)link;
+    for (size_t i = 0; i < link->clients; i++)
+        fednl__client_save(&l->client[i], writer);
+    return CT_OK;
+}
+
+static ct_status local_resume(fednl__link *link, fednl__checkpoint *checkpoint, ct_diag *diag)
+{
+    local *l = (local *)link;
+    for (size_t i = 0; i < link->clients; i++) {
+        CT_TRY(fednl__client_restore(&l->client[i], checkpoint, diag));
+        l->has_pattern[i] = l->client[i].started;
+    }
+    return CT_OK;
+}
+
 static void local_close(fednl__link *link, const fednl__finish *finish)
 {
     (void)finish; // nobody is left to be told
@@ -130,7 +149,8 @@ static void local_close(fednl__link *link, const fednl__finish *finish)
     free(l);
 }
 
-static const fednl__link_ops local_ops = {local_exchange, local_certify, local_close};
+static const fednl__link_ops local_ops = {local_exchange, local_certify, local_save, local_resume,
+                                          local_close};
 
 /* ---- building ---- */
 

@@ -457,4 +457,4 @@ static void remote_close(fednl__link *link, const fednl__finish *finish)
     free(r);
 }
 
-const fednl__link_ops fednl__remote_ops = {remote_exchange, remote_certify, remote_close};
+const fednl__link_ops fednl__remote_ops = {remote_exchange, remote_certify, NULL, NULL, remote_close};

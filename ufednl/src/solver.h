@@ -61,9 +61,9 @@ struct fednl_solver {
     double constant;       // GD: L + lambda; FedNL-CR: M; 0: not asked for yet
 
     double best_norm, first_f;
-    size_t round;   // steps taken
-    bool evaluated; // f, g and h are those of x
-    bool tried;     // the clients know x as the point accepted at t of the last search
+    size_t round;         // steps taken
+    bool evaluated;       // f, g and h are those of x
+    bool tried;           // the clients know x as the point accepted at t of the last search
     fednl__finish finish; // of the last run, for the clients
     bool finished;
     double created_s, setup_s, aggregate_s, solve_s;
