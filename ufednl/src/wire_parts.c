@@ -128,13 +128,18 @@ ct_status fednl__expect_left(const ct_reader *r, size_t size, ct_diag *diag)
     return CT_OK;
 }
 
+ct_status fednl__finite_check(const double *v, size_t n, const char *name, ct_diag *diag)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(v[i]))
+            return ct_fail(diag, CT_EPROTOCOL, "%s %zu is %g", name, i, v[i]);
+    return CT_OK;
+}
+
 ct_status fednl__finite_read(ct_reader *r, double *out, size_t n, const char *name, ct_diag *diag)
 {
     ct_read_f64_array(r, out, n);
-    for (size_t i = 0; i < n; i++)
-        if (!isfinite(out[i]))
-            return ct_fail(diag, CT_EPROTOCOL, "%s %zu is %g", name, i, out[i]);
-    return CT_OK;
+    return fednl__finite_check(out, n, name, diag);
 }
 
 void *fednl__wire_grow(fednl__wire_array *array, size_t n, size_t size)

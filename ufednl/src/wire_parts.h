@@ -17,6 +17,8 @@ CT_MUST_USE ct_status fednl__positions_read(ct_reader *r, uint32_t *position, si
 
 /* Fails unless exactly size bytes are left: called before what they hold is allocated. */
 CT_MUST_USE ct_status fednl__expect_left(const ct_reader *r, size_t size, ct_diag *diag);
+CT_MUST_USE ct_status fednl__finite_check(const double *v, size_t n, const char *name,
+                                          ct_diag *diag);
 /* n numbers, each finite; name is what one is called in diag ("gradient entry"). */
 CT_MUST_USE ct_status fednl__finite_read(ct_reader *r, double *out, size_t n, const char *name,
                                          ct_diag *diag);

@@ -6,7 +6,6 @@
 #include "wire_parts.h"
 
 #include <assert.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -93,10 +92,7 @@ static ct_status read_powers(ct_reader *r, double *v, size_t n, ct_diag *diag)
         else if (pair >> 12 != 0)
             return ct_fail(diag, CT_EPROTOCOL, "more powers of two than there are entries");
     }
-    for (size_t i = 0; i < n; i++)
-        if (!isfinite(v[i]))
-            return ct_fail(diag, CT_EPROTOCOL, "entry %zu is %g", i, v[i]);
-    return CT_OK;
+    return fednl__finite_check(v, n, "entry", diag);
 }
 
 // ---- sizes ----
@@ -163,8 +159,7 @@ static void write_update(ct_writer *w, const fednl__update *update,
                          const fednl__wire_client *client)
 {
     update_form form = form_of(client);
-    bool is_all = update->n == client->pattern;
-    assert(is_all || form == FORM_SELECTED || form == FORM_DRAWN);
+    assert(update->n == client->pattern || form == FORM_SELECTED || form == FORM_DRAWN);
     if (form == FORM_POWERS) {
         write_powers(w, update->value, update->n);
         return;
@@ -365,7 +360,7 @@ static ct_status read_rank(reading *r, fednl__update *update)
                               .eigenvalue = parts,
                               .vector = parts + rank};
     fednl__expand_rank(rank, active, update->eigenvalue, update->vector, value);
-    return CT_OK;
+    return fednl__finite_check(value, n, "entry", r->diag);
 }
 
 static ct_status read_update(reading *r, fednl__reply *reply)
