@@ -141,6 +141,45 @@ typedef struct features {
     int64_t before; // index of the field before; one less than the first index at first
 } features;
 
+/* The number at p if its text is that of the last one, as in data that were scaled: where it ends,
+ * else NULL. 9 bytes must be readable. */
+static inline const char *repeat_number(const ct__libsvm_repeat *last, const char *p, double *value)
+{
+    uint64_t text;
+    memcpy(&text, p, sizeof text);
+    char after = p[last->length];
+    if (((text ^ last->text) & ~last->ignored) != 0 || (after != ' ' && after != '\n'))
+        return NULL;
+    *value = last->value;
+    return p + last->length;
+}
+
+static inline void remember_number(ct__libsvm_repeat *last, const char *p, const char *end,
+                                   double value)
+{
+    size_t length = (size_t)(end - p);
+    if (length > sizeof last->text)
+        return;
+    *last = (ct__libsvm_repeat){.length = length, .value = value};
+    memcpy(&last->text, p, sizeof last->text);
+    memset((char *)&last->ignored + length, 0xff, sizeof last->ignored - length);
+}
+
+/* Values either repeat all along the line or, from the first on that does not, are not looked up
+ * any more: the branch would be as unpredictable as they are. */
+static inline const char *take_number(ct__libsvm_repeat *last, bool *repeats, const char *p,
+                                      double *value)
+{
+    const char *end = NULL;
+    if (*repeats && (end = repeat_number(last, p, value)) != NULL)
+        return end;
+    end = ct__number_parse_short(p, value);
+    if (*repeats && end != NULL)
+        remember_number(last, p, end, *value);
+    *repeats = false;
+    return end;
+}
+
 /* Fields of the regular form, INDEX:VALUE with one blank or the newline behind, as long as they
  * come. Indices are read by branches: they ascend, so their lengths seldom change, the branches are
  * well predicted, and the next field is begun before this one is finished. */
@@ -150,6 +189,7 @@ static inline void take_regular(ct__libsvm *out, features *f)
     const char *p = f->p, *end = out->end;
     int64_t before = f->before;
     size_t k = f->nnz;
+    bool repeats = true;
     while (end - p >= REGULAR_BYTES) {
         const char *q = p;
         uint32_t index = 0;
@@ -160,7 +200,7 @@ static inline void take_regular(ct__libsvm *out, features *f)
         q++;
         if (ct__is_digit(q[0]) && (q[1] == ' ' || q[1] == '\n'))
             out->val[k] = (double)(*q++ - '0');
-        else if ((q = ct__number_parse_short(q, &out->val[k])) == NULL)
+        else if ((q = take_number(&out->last, &repeats, q, &out->val[k])) == NULL)
             break;
         out->col[k++] = index - out->first_index;
         before = (int64_t)index;

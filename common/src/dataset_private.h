@@ -29,6 +29,14 @@ enum { CT__SPLIT_ORDER, CT__SPLIT_SHARES };
 CT_MUST_USE ct_status ct__split_skew(ct_split *split, const ct_dataset *data,
                                      const ct_split_options *opt);
 
+/* A number of at most 8 bytes and its text. All zeros: none. */
+typedef struct ct__libsvm_repeat {
+    uint64_t text;    // with what happened to be behind it
+    uint64_t ignored; // 0xff for each byte that is not the number's
+    size_t length;
+    double value;
+} ct__libsvm_repeat;
+
 /* Lines of LIBSVM text on their way into CSR arrays. The arrays belong to the caller and have room
  * for as many rows as the text has lines and as many entries as it has colons. */
 typedef struct ct__libsvm {
@@ -43,6 +51,7 @@ typedef struct ct__libsvm {
     size_t capacity;  // of col and val
     size_t rows, nnz; // filled so far
     uint32_t cols;    // 1 + the largest column so far
+    ct__libsvm_repeat last;
 } ct__libsvm;
 
 /* Parse the line at *line (before end) and move behind it; a blank line adds no row. CT_EPARSE:

@@ -92,6 +92,39 @@ static void test_first_index_and_cols(void **state)
     ct_dataset_destroy(data);
 }
 
+/* Values whose texts begin alike, many of them repeated, at the ends of lines too. */
+static void test_values_that_look_like_the_last_one(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "0.5",     "0.50", "0.55",      "0.5e1",      "-0.5", "0.123456",
+        "0.12345", "0.",   "0.1234567", "0.12345678", "5",    "0.000001",
+        "0.5000",  "+0.5", "1.5",       "0.1e-3",     "00.5", "12.34567"};
+    enum { LINES = 3000, FIELDS = 8, TEXTS = sizeof texts / sizeof *texts };
+    static double expected[LINES * FIELDS];
+    char *text = malloc(LINES * FIELDS * 20);
+    assert_non_null(text);
+    size_t used = 0, which = 0;
+    uint32_t random = 1;
+    for (size_t i = 0; i < LINES; i++) {
+        used += (size_t)sprintf(text + used, "1");
+        for (size_t j = 0; j < FIELDS; j++) {
+            random = random * 1664525 + 1013904223;
+            if (random >> 30 == 0) // three of four are repeated
+                which = (random >> 8) % TEXTS;
+            expected[i * FIELDS + j] = strtod(texts[which], NULL);
+            used += (size_t)sprintf(text + used, " %zu:%s", j + 1, texts[which]);
+        }
+        used += (size_t)sprintf(text + used, "\n");
+    }
+    ct_dataset *data = read_text(text, NULL);
+    assert_int_equal(data->nnz, LINES * FIELDS);
+    for (size_t k = 0; k < data->nnz; k++)
+        assert_true(data->val[k] == expected[k]);
+    ct_dataset_destroy(data);
+    free(text);
+}
+
 static void test_a_very_long_line(void **state)
 {
     (void)state;
@@ -149,6 +182,8 @@ static void test_malformed_lines(void **state)
     } cases[] = {
         {"1 3:", "feature 3 has no value"},
         {"1 3: 0.5", "feature 3 has no value"},
+        {"1 1:0.5 2:0.5 3: 0.5 4:0.5 5:0.5 6:0.5", "feature 3 has no value"},
+        {"1 1: 2:0.5 3:0.5 4:0.5 5:0.5 6:0.5", "feature 1 has no value"},
         {"1 3:#", "feature 3 has no value"},
         {"1 3", "'3' has no colon (expected INDEX:VALUE)"},
         {"1 3 4:1", "'3' has no colon (expected INDEX:VALUE)"},
@@ -377,6 +412,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_a_file_may_look_like),
         cmocka_unit_test(test_first_index_and_cols),
+        cmocka_unit_test(test_values_that_look_like_the_last_one),
         cmocka_unit_test(test_a_very_long_line),
         cmocka_unit_test(test_files_without_rows),
         cmocka_unit_test(test_malformed_lines),
