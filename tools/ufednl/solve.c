@@ -130,8 +130,10 @@ static ct_status check_effects(const solve_settings *s, fednl_algorithm algorith
             return ct_fail(diag, CT_EINVALID, "--%s has no effect with --compressor %s", e->option,
                            s->compressor);
     }
-    if (cli_given("mu") && strcmp(s->option, "A") != 0)
-        return ct_fail(diag, CT_EINVALID, "--mu has no effect with --option B");
+    bool shifted =
+        s->option != NULL ? strcmp(s->option, "B") == 0 : algorithm != FEDNL_ALGORITHM_LS;
+    if (cli_given("mu") && shifted)
+        return ct_fail(diag, CT_EINVALID, "--mu has no effect with option B");
     return CT_OK;
 }
 
@@ -181,7 +183,8 @@ static ct_status set_method(const solve_settings *s, fednl_options *opt, ct_diag
     }
     CT_TRY(parse_k(&opt->k, "k", s->k, diag));
     CT_TRY(parse_k(&opt->model_k, "model-k", s->model_k, diag));
-    opt->option = strcmp(s->option, "A") == 0 ? FEDNL_OPTION_A : FEDNL_OPTION_B;
+    if (s->option != NULL)
+        opt->option = strcmp(s->option, "A") == 0 ? FEDNL_OPTION_A : FEDNL_OPTION_B;
     opt->rank = s->rank;
     opt->mu = or_zero(s->mu);
     opt->alpha = or_zero(s->alpha);

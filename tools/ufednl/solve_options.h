@@ -40,8 +40,8 @@
      .help = "Deal each label's rows by shares drawn from a Dirichlet distribution of this concentration: 0.1 gives clients of nearly one label, 100 equal ones"}
 
 #define SOLVE_METHOD_OPTIONS \
-    {.name = "option", .type = CLI_CHOICE, SOLVE(option), .value = "A|B", .preset = "A", .choices = "A|B", .group = "Method", \
-     .help = "The step of fednl, -ls, -pp, -bc: A by the inverse of H with eigenvalues below mu raised to it, B by that of H + l I (l: what the estimates lack)"}, \
+    {.name = "option", .type = CLI_CHOICE, SOLVE(option), .value = "A|B", .choices = "A|B", .group = "Method", \
+     .help = "The step of fednl, -ls, -pp, -bc: A by the inverse of H with eigenvalues below mu raised to it, B by that of H + l I (l: what the estimates lack). Default: A for fednl-ls, whose line search makes it safe, B for the others"}, \
     {.name = "mu", .type = CLI_REAL, SOLVE(mu), .value = "X", POSITIVE, .group = "Method", .help = "Of option A. Default: lambda"}, \
     {.name = "k", .type = CLI_TEXT, SOLVE(k), .value = "K", .group = "Method", \
      .help = "Entries for topk, toplek, randk, randseqk: a number, a multiple of the dimension such as 8d, or a fraction such as 0.05 of the N = d(d+1)/2. Default: 8d, or N if that is less"}, \

@@ -172,6 +172,8 @@ static ct_status fill_options(fednl_solver *s, ct_diag *diag)
 {
     fednl_options *opt = &s->opt;
     size_t model_k, tenth = s->clients / 10;
+    if (opt->option == FEDNL_OPTION_DEFAULT)
+        opt->option = opt->algorithm == FEDNL_ALGORITHM_LS ? FEDNL_OPTION_A : FEDNL_OPTION_B;
     if (opt->mu == 0.0)
         opt->mu = opt->lambda > 0.0 ? opt->lambda : 1e-10;
     if (opt->participants == 0)

@@ -62,8 +62,9 @@ typedef enum fednl_algorithm {
 } fednl_algorithm;
 
 typedef enum fednl_option {
-    FEDNL_OPTION_A, // projection: [H]_mu
-    FEDNL_OPTION_B  // shift: H + l I
+    FEDNL_OPTION_DEFAULT, // A for FedNL-LS, whose line search makes it safe; B for the others
+    FEDNL_OPTION_A,       // projection: [H]_mu
+    FEDNL_OPTION_B        // shift: H + l I
 } fednl_option;
 
 /* What a client sends of the difference D of its Hessian and the estimate of it. N = d(d+1)/2 is
@@ -163,8 +164,8 @@ typedef struct fednl_options {
     uint64_t seed;     // of all that is random; default 1
 
     // the method
-    fednl_algorithm algorithm;   // default FedNL-LS
-    fednl_option option;         // default A
+    fednl_algorithm algorithm; // default FedNL-LS
+    fednl_option option;
     double mu;                   // of option A; 0 (default): lambda
     fednl_compressor compressor; // default identity
     fednl_k k;           // TopK, TopLEK, RandK, RandSeqK; value 0 (default): 8d, or N if less
@@ -172,7 +173,7 @@ typedef struct fednl_options {
     double alpha;        // 0 (default): by theory, see fednl_compressor
     size_t participants; // FedNL-PP: clients a round; 0 (default): a tenth of them, at least 1
     size_t check_every;  // FedNL-PP: rounds between evaluations of f and its gradient by all
-                        // clients; 0 (default): clients / participants
+                         // clients; 0 (default): clients / participants
     double line_search_decrease;  // c in f(x - t step) <= f(x) - c t g^T step; default 1e-4
     double line_search_backtrack; // t becomes so many times itself; default 0.5
     size_t line_search_trials;    // at most; default 40
