@@ -165,39 +165,27 @@ static void print(const char *file, const char *method, size_t clients, size_t t
     fflush(stdout);
 }
 
-#define FEDNL_B(compressor, threads)                                                               \
-    FEDNL_ALGORITHM_FEDNL, FEDNL_OPTION_B, FEDNL_COMPRESSOR_##compressor, 0, threads,              \
+#define FEDNL_B(title, of, n_threads)                                                              \
     {                                                                                              \
-        0                                                                                          \
+        .name = title, .algorithm = FEDNL_ALGORITHM_FEDNL, .option = FEDNL_OPTION_B,               \
+        .compressor = of, .threads = n_threads                                                     \
     }
 
 static ct_status measure(const char *file, const ct_dataset *data, const double *sign,
                          size_t clients, ct_diag *diag)
 {
     work works[] = {
-        {"default, one client",
-         FEDNL_ALGORITHM_LS,
-         FEDNL_OPTION_A,
-         FEDNL_COMPRESSOR_IDENTITY,
-         1,
-         1,
-         {0}},
-        {"lbfgs, one client",
-         FEDNL_ALGORITHM_LBFGS,
-         FEDNL_OPTION_A,
-         FEDNL_COMPRESSOR_IDENTITY,
-         1,
-         1,
-         {0}},
-        {"default", FEDNL_ALGORITHM_LS, FEDNL_OPTION_A, FEDNL_COMPRESSOR_IDENTITY, 0, 1, {0}},
-        {"fednl identity", FEDNL_B(IDENTITY, 1)},
-        {"fednl topk", FEDNL_B(TOPK, 1)},
-        {"fednl toplek", FEDNL_B(TOPLEK, 1)},
-        {"fednl randk", FEDNL_B(RANDK, 1)},
-        {"fednl randseqk", FEDNL_B(RANDSEQK, 1)},
-        {"fednl natural", FEDNL_B(NATURAL, 1)},
-        {"fednl identity", FEDNL_B(IDENTITY, 2)},
-        {"fednl topk", FEDNL_B(TOPK, 2)},
+        {.name = "default", .algorithm = FEDNL_ALGORITHM_LS, .clients = 1, .threads = 1},
+        {.name = "lbfgs", .algorithm = FEDNL_ALGORITHM_LBFGS, .clients = 1, .threads = 1},
+        {.name = "default", .algorithm = FEDNL_ALGORITHM_LS, .threads = 1},
+        FEDNL_B("fednl identity", FEDNL_COMPRESSOR_IDENTITY, 1),
+        FEDNL_B("fednl topk", FEDNL_COMPRESSOR_TOPK, 1),
+        FEDNL_B("fednl toplek", FEDNL_COMPRESSOR_TOPLEK, 1),
+        FEDNL_B("fednl randk", FEDNL_COMPRESSOR_RANDK, 1),
+        FEDNL_B("fednl randseqk", FEDNL_COMPRESSOR_RANDSEQK, 1),
+        FEDNL_B("fednl natural", FEDNL_COMPRESSOR_NATURAL, 1),
+        FEDNL_B("fednl identity", FEDNL_COMPRESSOR_IDENTITY, 2),
+        FEDNL_B("fednl topk", FEDNL_COMPRESSOR_TOPK, 2),
     };
     enum { WORKS = sizeof works / sizeof *works };
     measurement naive = {0};
