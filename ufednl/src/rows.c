@@ -248,16 +248,21 @@ static void hessian_matrix(const fednl__rows *rows, const double *weight, double
     }
 }
 
-/* triangle, which is zero, becomes A^T diag(weight) A. */
-static void add_hessian(const fednl__rows *rows, const double *weight, fednl__work *work)
+/* Local gradient A^T first, and the triangle, which is zero, becomes A^T diag(second) A. */
+static void add_derivatives(const fednl__rows *rows, fednl__work *work)
 {
-    if (rows->method == FEDNL__ROWS_PAIRS)
-        hessian_pairs(rows, weight, work->triangle);
-    else if (rows->method == FEDNL__ROWS_DENSE)
-        hessian_matrix(rows, weight, work->scaled, work->triangle);
-    else
+    if (rows->method == FEDNL__ROWS_BITS) {
+        memset(work->x, 0, rows->active * sizeof *work->x);
         for (size_t block = 0; block < rows->blocks; block++)
-            rows->kernels->add_block(rows, block, weight, work->triangle);
+            rows->kernels->add_block(rows, block, work->first, work->second, work->x,
+                                     work->triangle);
+        return;
+    }
+    multiply_transposed(rows, work->first, work->x);
+    if (rows->method == FEDNL__ROWS_PAIRS)
+        hessian_pairs(rows, work->second, work->triangle);
+    else
+        hessian_matrix(rows, work->second, work->scaled, work->triangle);
 }
 
 void fednl__rows_margins(const fednl__rows *rows, const double *x, fednl__work *work, double *z)
@@ -313,16 +318,37 @@ double fednl__rows_slope(const fednl__rows *rows, const double *z, const double 
     return loss;
 }
 
+/* g (d) of the local gradient x (a). */
+static void spread_gradient(const fednl__rows *rows, const double *x, double *g)
+{
+    memset(g, 0, rows->dimension * sizeof *g);
+    for (size_t c = 0; c < rows->active; c++)
+        g[rows->coordinate[c]] = x[c];
+}
+
 double fednl__rows_derivatives(const fednl__rows *rows, const double *z, bool hessian,
                                fednl__work *work, double *g)
 {
     double loss = differentiate(rows, z, work);
-    multiply_transposed(rows, work->first, work->x);
-    memset(g, 0, rows->dimension * sizeof *g);
-    for (size_t c = 0; c < rows->active; c++)
-        g[rows->coordinate[c]] = work->x[c];
     if (hessian)
-        add_hessian(rows, work->second, work);
+        add_derivatives(rows, work);
+    else
+        multiply_transposed(rows, work->first, work->x);
+    spread_gradient(rows, work->x, g);
+    return loss;
+}
+
+double fednl__rows_hessian(const fednl__rows *rows, const fednl__pattern *pattern, const double *z,
+                           fednl__work *work, double *g, double *h)
+{
+    double loss = differentiate(rows, z, work);
+    if (rows->method == FEDNL__ROWS_BITS && rows->blocks == 1 && rows->kernels->pack_block) {
+        rows->kernels->pack_block(rows, pattern, work->first, work->second, work->x, h);
+    } else {
+        add_derivatives(rows, work);
+        fednl__pattern_take(pattern, work->triangle, h);
+    }
+    spread_gradient(rows, work->x, g);
     return loss;
 }
 

@@ -59,6 +59,7 @@ typedef struct fednl__rows {
     uint32_t *list_start; // (blocks, a) and one more
     uint16_t *list;       // rows of a block that have a column, counted from the block's first
     double *value;        // (a, up to a multiple of 8) of each column
+    bool unit;            // all of them are 1
     // PAIRS
     uint32_t *row_start; // (r + 1)
     uint32_t *column;    // ascending within a row
@@ -161,6 +162,10 @@ void fednl__pattern_clear(fednl__pattern *pattern);
 
 /* out (|P|) = the entries of the padded triangle on the pattern, which is then zero again. */
 void fednl__pattern_take(const fednl__pattern *pattern, double *triangle, double *out);
+
+/* fednl__rows_derivatives and fednl__pattern_take in one, for less: h (|P|) = the Hessian. */
+double fednl__rows_hessian(const fednl__rows *rows, const fednl__pattern *pattern, const double *z,
+                           fednl__work *work, double *g, double *h);
 
 /* y (a) = H x for the symmetric H with values h (|P|) on the pattern; x (a), both local. */
 void fednl__pattern_multiply(const fednl__pattern *pattern, const double *h, const double *x,

@@ -269,9 +269,12 @@ static void fill_block(fednl__rows *rows, builder *b, size_t block)
 
 static void fill_bits(fednl__rows *rows, builder *b)
 {
+    rows->unit = true;
     for (size_t c = 0; c < b->layout->dimension; c++) {
-        if (b->columns[c].count > 0)
-            rows->value[b->columns[c].local] = b->columns[c].value;
+        if (b->columns[c].count == 0)
+            continue;
+        rows->value[b->columns[c].local] = b->columns[c].value;
+        rows->unit &= b->columns[c].value == 1.0;
     }
     for (size_t block = 0; block < rows->blocks; block++)
         fill_block(rows, b, block);

@@ -18,11 +18,14 @@ typedef struct fednl__rows_kernels {
     double cost_bits;  // 8 entries of a column and row
     double cost_pair;  // 1 entry
     double cost_dense; // 1 entry of the triangle and row
-    /* BITS: the triangle (which is zero where block is 0) += the Hessian of the block's rows with
-     * weights (r). Entries below the diagonal, which fill a column up to a multiple of 8, are
-     * anything. */
-    void (*add_block)(const fednl__rows *rows, size_t block, const double *weight,
-                      double *triangle);
+    /* BITS: with first and second derivatives (r) of the rows, the local gradient g (a) and the
+     * triangle grow by those of a block; the triangle is zero where block is 0. Entries below the
+     * diagonal, which fill a column up to a multiple of 8, are anything. */
+    void (*add_block)(const fednl__rows *rows, size_t block, const double *first,
+                      const double *second, double *g, double *triangle);
+    /* BITS, and there is but one block: g (a) and the Hessian h on the pattern. */
+    void (*pack_block)(const fednl__rows *rows, const fednl__pattern *pattern, const double *first,
+                       const double *second, double *g, double *h);
     /* See fednl__pattern_take, fednl__pattern_multiply. */
     void (*take)(const fednl__pattern *pattern, double *triangle, double *out);
     void (*multiply)(const fednl__pattern *pattern, const double *h, const double *x, double *y);

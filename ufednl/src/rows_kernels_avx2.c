@@ -38,7 +38,7 @@ typedef struct column_rows {
     size_t n;
     const uint8_t *bits; // of the words to be summed, in the block's first row
     size_t row_bytes;
-    const double *weight; // of the block's rows
+    const double *first, *second; // of the block's rows
 } column_rows;
 
 /* Where the sums go: out += scale value[r] sum. */
@@ -48,16 +48,19 @@ typedef struct column_out {
     const double *value;
 } column_out;
 
-INLINE void add_words(const column_rows *rows, const column_out *to, const size_t words)
+/* Returns the sum of first. */
+INLINE double add_words(const column_rows *rows, const column_out *to, const size_t words)
 {
     __m256d sums[2 * MAX_WORDS], scale = _mm256_set1_pd(to->scale);
+    double sum = 0.0;
 #pragma GCC unroll 10
     for (size_t i = 0; i < 2 * words; i++)
         sums[i] = _mm256_setzero_pd();
     for (size_t t = 0; t < rows->n; t++) {
         size_t row = rows->list[t];
         const uint8_t *bits = rows->bits + row * rows->row_bytes;
-        __m256d weight = _mm256_set1_pd(rows->weight[row]);
+        __m256d weight = _mm256_set1_pd(rows->second[row]);
+        sum += rows->first[row];
 #pragma GCC unroll 5
         for (size_t w = 0; w < words; w++) {
             sums[2 * w] = _mm256_add_pd(sums[2 * w], masked(weight, bits[w] & 15));
@@ -70,25 +73,28 @@ INLINE void add_words(const column_rows *rows, const column_out *to, const size_
         scaled = _mm256_mul_pd(scaled, _mm256_load_pd(to->value + 4 * i));
         _mm256_store_pd(to->out + 4 * i, _mm256_add_pd(scaled, _mm256_load_pd(to->out + 4 * i)));
     }
+    return sum;
 }
 
 #define EACH_COUNT(X) X(1) X(2) X(3) X(4) X(5)
 #define ADD_WORDS(n)                                                                               \
-    static void add_words_##n(const column_rows *rows, const column_out *to)                       \
+    static double add_words_##n(const column_rows *rows, const column_out *to)                     \
     {                                                                                              \
-        add_words(rows, to, n);                                                                    \
+        return add_words(rows, to, n);                                                             \
     }
 EACH_COUNT(ADD_WORDS)
 
-typedef void add_words_fn(const column_rows *rows, const column_out *to);
+typedef double add_words_fn(const column_rows *rows, const column_out *to);
 #define NAME(n) add_words_##n,
 static add_words_fn *const add_words_of[] = {NULL, EACH_COUNT(NAME)};
 
-static void add_block(const fednl__rows *rows, size_t block, const double *weight, double *triangle)
+static void add_block(const fednl__rows *rows, size_t block, const double *first,
+                      const double *second, double *g, double *triangle)
 {
     const uint32_t *start = rows->list_start + block * rows->active;
-    size_t first = fednl__block_begin(block);
-    column_rows of = {.row_bytes = rows->row_bytes, .weight = weight + first};
+    size_t begin = fednl__block_begin(block);
+    column_rows of = {
+        .row_bytes = rows->row_bytes, .first = first + begin, .second = second + begin};
     column_out to;
     for (size_t c = 0; c < rows->active; c++) {
         of.list = rows->list + start[c];
@@ -96,10 +102,11 @@ static void add_block(const fednl__rows *rows, size_t block, const double *weigh
         to.scale = rows->value[c];
         for (size_t w = 0, words; of.n > 0 && w <= c / 8; w += words) {
             words = c / 8 + 1 - w < MAX_WORDS ? c / 8 + 1 - w : MAX_WORDS;
-            of.bits = rows->bits + first * rows->row_bytes + w;
+            of.bits = rows->bits + begin * rows->row_bytes + w;
             to.value = rows->value + 8 * w;
             to.out = triangle + fednl__padded(c) + 8 * w;
-            add_words_of[words](&of, &to);
+            double sum = add_words_of[words](&of, &to);
+            g[c] += w == 0 ? sum * rows->value[c] : 0.0;
         }
     }
 }

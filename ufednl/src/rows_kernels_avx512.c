@@ -7,104 +7,143 @@
 #if defined(__AVX512F__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
 
 #include <immintrin.h>
+#include <string.h>
 
 #define INLINE static inline __attribute__((always_inline))
 
 enum { MAX_WORDS = 16 };
 
-/* A byte as a mask, through a general register: the way from memory to a mask register costs twice
- * as much on some processors, and compilers prefer it unless the value is hidden from them. */
+/* A byte as a mask. Compilers go through a general register, which costs twice as much where masks
+ * are all there is to load. */
 INLINE __mmask8 mask_of(const uint8_t *byte)
 {
-    unsigned bits = *byte;
-    __asm__("" : "+r"(bits));
-    return (__mmask8)bits;
+    __mmask8 mask;
+    __asm__("kmovb %1, %0" : "=Yk"(mask) : "m"(*byte));
+    return mask;
 }
 
-/* Rows of a block that have one column. */
+/* Rows of a block that have one column, and their weights. */
 typedef struct column_rows {
     const uint16_t *list;
     size_t n;
     const uint8_t *bits; // of the words to be summed, in the block's first row
     size_t row_bytes;
-    const double *weight; // of the block's rows
+    const double *first, *second; // of the block's rows
 } column_rows;
 
-/* sums (words) += the rows' weights under their masks. */
-INLINE void add_row(const column_rows *rows, size_t t, const size_t words, __m512d *sums)
+/* Where the sums go, times scale value[r]: to out, or added to it; or, of a pattern, to where its
+ * entries are. */
+typedef struct column_out {
+    double scale;
+    const double *value; // NULL: all are 1
+    double *out;
+    bool accumulate;
+    const uint8_t *mask; // of the words
+} column_out;
+
+/* sums (words) += the weight of row t under its mask. */
+INLINE void add_row(const uint8_t *bits, double weight, const size_t words, __m512d *sums)
 {
-    size_t row = rows->list[t];
-    const uint8_t *bits = rows->bits + row * rows->row_bytes;
-    __m512d weight = _mm512_set1_pd(rows->weight[row]);
+    __m512d all = _mm512_set1_pd(weight);
 #pragma GCC unroll 16
     for (size_t w = 0; w < words; w++)
-        sums[w] = _mm512_mask_add_pd(sums[w], mask_of(bits + w), sums[w], weight);
+        sums[w] = _mm512_mask_add_pd(sums[w], mask_of(bits + w), sums[w], all);
 }
 
 /* Few words are added in two sums for even and odd rows, as an addition waits for the one before.
- */
-INLINE void sum_words(const column_rows *rows, const size_t words, __m512d *sums)
+ * Returns the sum of first. */
+INLINE double sum_words(const column_rows *rows, const size_t words, __m512d *sums)
 {
+    const uint16_t *list = rows->list, *end = list + rows->n;
+    const uint8_t *bits = rows->bits;
+    const double *first = rows->first, *second = rows->second;
+    size_t row_bytes = rows->row_bytes;
     __m512d odd[MAX_WORDS];
-    size_t t = 0;
+    double sum = 0.0, odd_sum = 0.0;
 #pragma GCC unroll 16
     for (size_t w = 0; w < words; w++)
         sums[w] = odd[w] = _mm512_setzero_pd();
     if (words < 4) {
-        for (; t + 2 <= rows->n; t += 2) {
-            add_row(rows, t, words, sums);
-            add_row(rows, t + 1, words, odd);
+        for (; list + 2 <= end; list += 2) {
+            size_t row = list[0], next = list[1];
+            add_row(bits + row * row_bytes, second[row], words, sums);
+            add_row(bits + next * row_bytes, second[next], words, odd);
+            sum += first[row];
+            odd_sum += first[next];
         }
     }
-    for (; t < rows->n; t++)
-        add_row(rows, t, words, sums);
+    for (; list < end; list++) {
+        size_t row = *list;
+        add_row(bits + row * row_bytes, second[row], words, sums);
+        sum += first[row];
+    }
     if (words < 4) {
 #pragma GCC unroll 4
         for (size_t w = 0; w < words; w++)
             sums[w] = _mm512_add_pd(sums[w], odd[w]);
     }
+    return sum + odd_sum;
 }
 
-/* Where the sums go: out = (or +=) scale value[r] sum. */
-typedef struct column_out {
-    double *out;
-    double scale;
-    const double *value;
-    bool accumulate;
-} column_out;
-
-INLINE void add_words(const column_rows *rows, const column_out *to, const size_t words)
+INLINE void add_to(double *out, bool accumulate, const size_t words, const __m512d *sums)
 {
-    __m512d sums[MAX_WORDS], scale = _mm512_set1_pd(to->scale);
-    sum_words(rows, words, sums);
 #pragma GCC unroll 16
     for (size_t w = 0; w < words; w++) {
-        __m512d scaled = _mm512_mul_pd(sums[w], scale);
-        scaled = _mm512_mul_pd(scaled, _mm512_load_pd(to->value + 8 * w));
-        if (to->accumulate)
-            scaled = _mm512_add_pd(scaled, _mm512_load_pd(to->out + 8 * w));
-        _mm512_store_pd(to->out + 8 * w, scaled);
+        __m512d before = accumulate ? _mm512_load_pd(out + 8 * w) : _mm512_setzero_pd();
+        _mm512_store_pd(out + 8 * w, _mm512_add_pd(sums[w], before));
     }
+}
+
+/* Entries of mask to out, which has room for all. */
+INLINE double *pack(double *out, const uint8_t *mask, const size_t words, const __m512d *sums)
+{
+#pragma GCC unroll 16
+    for (size_t w = 0; w < words; w++) {
+        __mmask8 of = mask_of(mask + w);
+        _mm512_storeu_pd(out, _mm512_maskz_compress_pd(of, sums[w]));
+        out += __builtin_popcount(mask[w]);
+    }
+    return out;
+}
+
+/* Returns the sum of first. */
+INLINE double add_words(const column_rows *rows, column_out *to, const size_t words)
+{
+    __m512d sums[MAX_WORDS];
+    double sum = sum_words(rows, words, sums);
+    if (to->value != NULL) {
+        __m512d scale = _mm512_set1_pd(to->scale);
+#pragma GCC unroll 16
+        for (size_t w = 0; w < words; w++)
+            sums[w] *= scale * _mm512_load_pd(to->value + 8 * w);
+    }
+    if (to->mask != NULL)
+        to->out = pack(to->out, to->mask, words, sums);
+    else
+        add_to(to->out, to->accumulate, words, sums);
+    return sum;
 }
 
 #define EACH_COUNT(X)                                                                              \
     X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15) X(16)
 #define ADD_WORDS(n)                                                                               \
-    static void add_words_##n(const column_rows *rows, const column_out *to)                       \
+    static double add_words_##n(const column_rows *rows, column_out *to)                           \
     {                                                                                              \
-        add_words(rows, to, n);                                                                    \
+        return add_words(rows, to, n);                                                             \
     }
 EACH_COUNT(ADD_WORDS)
 
-typedef void add_words_fn(const column_rows *rows, const column_out *to);
+typedef double add_words_fn(const column_rows *rows, column_out *to);
 #define NAME(n) add_words_##n,
 static add_words_fn *const add_words_of[] = {NULL, EACH_COUNT(NAME)};
 
-static void add_block(const fednl__rows *rows, size_t block, const double *weight, double *triangle)
+static void add_block(const fednl__rows *rows, size_t block, const double *first,
+                      const double *second, double *g, double *triangle)
 {
     const uint32_t *start = rows->list_start + block * rows->active;
-    size_t first = fednl__block_begin(block);
-    column_rows of = {.row_bytes = rows->row_bytes, .weight = weight + first};
+    size_t begin = fednl__block_begin(block);
+    column_rows of = {
+        .row_bytes = rows->row_bytes, .first = first + begin, .second = second + begin};
     column_out to = {.accumulate = block > 0};
     for (size_t c = 0; c < rows->active; c++) {
         of.list = rows->list + start[c];
@@ -112,10 +151,38 @@ static void add_block(const fednl__rows *rows, size_t block, const double *weigh
         to.scale = rows->value[c];
         for (size_t w = 0, words; of.n > 0 && w <= c / 8; w += words) {
             words = c / 8 + 1 - w < MAX_WORDS ? c / 8 + 1 - w : MAX_WORDS;
-            of.bits = rows->bits + first * rows->row_bytes + w;
-            to.value = rows->value + 8 * w;
+            of.bits = rows->bits + begin * rows->row_bytes + w;
+            to.value = rows->unit ? NULL : rows->value + 8 * w;
             to.out = triangle + fednl__padded(c) + 8 * w;
-            add_words_of[words](&of, &to);
+            double sum = add_words_of[words](&of, &to);
+            g[c] += w == 0 ? sum * rows->value[c] : 0.0;
+        }
+    }
+}
+
+/* One block: no triangle is needed. */
+static void pack_block(const fednl__rows *rows, const fednl__pattern *pattern, const double *first,
+                       const double *second, double *g, double *h)
+{
+    const uint32_t *start = rows->list_start;
+    column_rows of = {.row_bytes = rows->row_bytes, .first = first, .second = second};
+    column_out to = {.mask = pattern->mask};
+    double last[8 * MAX_WORDS + 8], *end = h + pattern->n;
+    for (size_t c = 0; c < rows->active; c++) {
+        of.list = rows->list + start[c];
+        of.n = start[c + 1] - start[c];
+        to.scale = rows->value[c];
+        for (size_t w = 0, words; w <= c / 8; w += words, to.mask += words) {
+            words = c / 8 + 1 - w < MAX_WORDS ? c / 8 + 1 - w : MAX_WORDS;
+            of.bits = rows->bits + w;
+            to.value = rows->unit ? NULL : rows->value + 8 * w;
+            bool fits = (size_t)(end - h) > 8 * words;
+            to.out = fits ? h : last;
+            double sum = add_words_of[words](&of, &to);
+            g[c] = w == 0 ? sum * rows->value[c] : g[c];
+            if (!fits)
+                memcpy(h, last, (size_t)(to.out - last) * sizeof *h);
+            h = fits ? to.out : h + (to.out - last);
         }
     }
 }
@@ -165,6 +232,7 @@ const fednl__rows_kernels fednl__rows_kernels_avx512 = {.simd = CT_SIMD_AVX512,
                                                         .cost_pair = 1.6,
                                                         .cost_dense = 0.2,
                                                         .add_block = add_block,
+                                                        .pack_block = pack_block,
                                                         .take = take,
                                                         .multiply = multiply};
 

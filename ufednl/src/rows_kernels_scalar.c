@@ -4,14 +4,16 @@
 
 #include <string.h>
 
-static void add_block(const fednl__rows *rows, size_t block, const double *weight, double *triangle)
+static void add_block(const fednl__rows *rows, size_t block, const double *first,
+                      const double *weight, double *g, double *triangle)
 {
     const uint32_t *start = rows->list_start + block * rows->active;
     const double *value = rows->value;
     for (size_t c = 0; c < rows->active; c++) {
-        double *column = triangle + fednl__padded(c);
+        double *column = triangle + fednl__padded(c), sum = 0.0;
         for (uint32_t t = start[c]; t < start[c + 1]; t++) {
             size_t row = fednl__block_begin(block) + rows->list[t];
+            sum += first[row];
             const uint8_t *bits = rows->bits + row * rows->row_bytes;
             double factor = weight[row] * value[c];
             for (size_t w = 0; w <= c / 8; w++) {
@@ -21,6 +23,7 @@ static void add_block(const fednl__rows *rows, size_t block, const double *weigh
                 }
             }
         }
+        g[c] += sum * value[c];
     }
 }
 
