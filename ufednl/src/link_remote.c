@@ -15,18 +15,27 @@
 
 #define FLUSH_MS 2000
 
+typedef struct question question;
+
+/* Decode an answer that is due into reply[message->peer], and the arrays of that into inbox. */
+typedef ct_status take_fn(fednl__remote *r, question *q, const ct_message *message,
+                          fednl__wire_inbox *inbox, ct_diag *why);
+
 /* One question to some clients, until all have answered or are lost. */
-typedef struct question {
-    const fednl__request *request; // NULL: it is for a certificate
-    uint8_t answer;                // type of the messages that answer
-    char occasion[32];             // for people
-    const uint32_t *who;           // (n) ascending
+struct question {
+    uint8_t type, answer; // of the messages
+    char occasion[32];    // for people
+    const uint32_t *who;  // (n) ascending
     size_t n;
     size_t next; // who[next] is handed on next
-    fednl__consume_fn *consume;
+    take_fn *take;
+    fednl__consume_fn *consume; // NULL: there is nothing to hand on
     void *context;
     double handing_s; // spent in consume
-} question;
+
+    const fednl__request *request; // of a REQUEST
+    ct_diag refusal;               // of SAVE and RESUME: who could not, and why
+};
 
 // ---- for both files ----
 
@@ -204,8 +213,8 @@ static void follow_estimate(fednl__far *client, fednl__reply *reply, double *val
 
 // ---- answers ----
 
-static ct_status decode_reply(fednl__remote *r, const question *q, const ct_message *message,
-                              fednl__wire_inbox *inbox, ct_diag *why)
+static ct_status take_reply(fednl__remote *r, question *q, const ct_message *message,
+                            fednl__wire_inbox *inbox, ct_diag *why)
 {
     uint32_t id = message->peer;
     fednl__far *client = &r->client[id];
@@ -226,9 +235,10 @@ static ct_status decode_reply(fednl__remote *r, const question *q, const ct_mess
     return CT_OK;
 }
 
-static ct_status decode_certificate(fednl__remote *r, const ct_message *message,
-                                    fednl__wire_inbox *inbox, ct_diag *why)
+static ct_status take_certificate(fednl__remote *r, question *q, const ct_message *message,
+                                  fednl__wire_inbox *inbox, ct_diag *why)
 {
+    (void)q;
     size_t n = 1 + r->start.layout.dimension;
     double *v = fednl__wire_grow(&inbox->g, n, sizeof *v);
     if (v == NULL)
@@ -238,14 +248,25 @@ static ct_status decode_certificate(fednl__remote *r, const ct_message *message,
     return CT_OK;
 }
 
+/* Empty: done; else why not. */
+static ct_status take_done(fednl__remote *r, question *q, const ct_message *message,
+                           fednl__wire_inbox *inbox, ct_diag *why)
+{
+    (void)inbox;
+    (void)why;
+    char text[CT_DIAG_SIZE / 2];
+    fednl__wire_text(text, sizeof text, message->data, message->size_bytes);
+    if (message->size_bytes > 0 && q->refusal.text[0] == '\0')
+        ct_diag_set(&q->refusal, "%s: %s", fednl__remote_name(r, message->peer), text);
+    return CT_OK;
+}
+
 /* An answer that is due: it waits in an inbox for its turn. */
-static ct_status take_answer(fednl__remote *r, const question *q, const ct_message *message,
-                             ct_diag *why)
+static ct_status take_answer(fednl__remote *r, question *q, const ct_message *message, ct_diag *why)
 {
     fednl__far *client = &r->client[message->peer];
     fednl__wire_inbox *inbox = r->spare[--r->n_spare];
-    ct_status status = q->request != NULL ? decode_reply(r, q, message, inbox, why)
-                                          : decode_certificate(r, message, inbox, why);
+    ct_status status = q->take(r, q, message, inbox, why);
     if (status == CT_OK) {
         client->awaited = false;
         client->inbox = inbox;
@@ -255,7 +276,7 @@ static ct_status take_answer(fednl__remote *r, const question *q, const ct_messa
     return status;
 }
 
-static ct_status take_message(fednl__remote *r, const question *q, const ct_message *message,
+static ct_status take_message(fednl__remote *r, question *q, const ct_message *message,
                               ct_diag *diag)
 {
     uint32_t client = message->peer;
@@ -293,7 +314,8 @@ static void hand_on(fednl__remote *r, question *q)
     if (n == 0)
         return;
     double begin = ct_time_s();
-    q->consume(q->context, r->id, r->batch, n);
+    if (q->consume != NULL)
+        q->consume(q->context, r->id, r->batch, n);
     q->handing_s += ct_time_s() - begin;
     for (size_t i = 0; i < n; i++) {
         r->spare[r->n_spare++] = r->client[r->id[i]].inbox;
@@ -301,7 +323,7 @@ static void hand_on(fednl__remote *r, question *q)
     }
 }
 
-static ct_status next_event(fednl__remote *r, const question *q, double deadline_s, ct_diag *diag)
+static ct_status next_event(fednl__remote *r, question *q, double deadline_s, ct_diag *diag)
 {
     ct_message message;
     ct_diag why = {""}, text;
@@ -321,14 +343,14 @@ static ct_status next_event(fednl__remote *r, const question *q, double deadline
 // ---- questions ----
 
 /* Send what is in the buffer to all that are asked. */
-static ct_status send_question(fednl__remote *r, const question *q, uint8_t type, ct_diag *diag)
+static ct_status send_question(fednl__remote *r, const question *q, ct_diag *diag)
 {
     r->sequence++;
     for (size_t i = 0; i < q->n; i++) {
         uint32_t client = q->who[i];
         if (r->link.lost[client])
             continue;
-        CT_TRY(fednl__remote_send(r, client, type, r->sequence, diag));
+        CT_TRY(fednl__remote_send(r, client, q->type, r->sequence, diag));
         r->client[client].awaited = true;
         if (q->request != NULL)
             r->link.traffic.bytes_down += CT_FRAME_HEADER_BYTES + r->out.size;
@@ -336,11 +358,11 @@ static ct_status send_question(fednl__remote *r, const question *q, uint8_t type
     return CT_OK;
 }
 
-static ct_status pose(fednl__remote *r, question *q, uint8_t type, ct_diag *diag)
+static ct_status pose(fednl__remote *r, question *q, ct_diag *diag)
 {
     double begin = ct_time_s();
     double deadline_s = begin + r->opt.round_timeout_ms / 1000.0;
-    ct_status status = send_question(r, q, type, diag);
+    ct_status status = send_question(r, q, diag);
     if (status != CT_OK)
         return status;
     hand_on(r, q);
@@ -352,22 +374,29 @@ static ct_status pose(fednl__remote *r, question *q, uint8_t type, ct_diag *diag
     return status;
 }
 
+/* Nothing can be asked once a client is lost that is needed. */
+static ct_status check_usable(const fednl__remote *r, ct_diag *diag)
+{
+    return r->failed == CT_OK ? CT_OK : ct_fail(diag, r->failed, "%s", r->failure.text);
+}
+
 static ct_status remote_exchange(fednl__link *link, const fednl__request *request,
                                  const uint32_t *who, size_t n, fednl__consume_fn *consume,
                                  void *context, ct_diag *diag)
 {
     fednl__remote *r = (fednl__remote *)link;
-    if (r->failed != CT_OK)
-        return ct_fail(diag, r->failed, "%s", r->failure.text);
-    question q = {.request = request,
+    CT_TRY(check_usable(r, diag));
+    question q = {.type = FEDNL__MESSAGE_REQUEST,
                   .answer = FEDNL__MESSAGE_REPLY,
                   .who = who,
                   .n = n,
+                  .take = take_reply,
                   .consume = consume,
-                  .context = context};
+                  .context = context,
+                  .request = request};
     (void)snprintf(q.occasion, sizeof q.occasion, "round %lu", (unsigned long)request->round);
     CT_TRY(fednl__wire_encode_request(&r->out, request, r->start.layout.dimension));
-    return pose(r, &q, FEDNL__MESSAGE_REQUEST, diag);
+    return pose(r, &q, diag);
 }
 
 typedef struct certificate {
@@ -392,23 +421,107 @@ static ct_status remote_certify(fednl__link *link, const double *x, double *f, d
 {
     fednl__remote *r = (fednl__remote *)link;
     size_t n = link->clients, d = r->start.layout.dimension;
-    if (r->failed != CT_OK)
-        return ct_fail(diag, r->failed, "%s", r->failure.text);
+    CT_TRY(check_usable(r, diag));
     CT_TRY(fednl__wire_encode_numbers(&r->out, x, d));
     certificate sum = {.r = r, .g = g};
     memset(g, 0, d * sizeof *g);
-    question q = {.answer = FEDNL__MESSAGE_CERTIFY,
+    question q = {.type = FEDNL__MESSAGE_CERTIFY,
+                  .answer = FEDNL__MESSAGE_CERTIFY,
                   .occasion = "the final evaluation",
                   .who = r->everybody,
                   .n = n,
+                  .take = take_certificate,
                   .consume = add_certificate,
                   .context = &sum};
-    CT_TRY(pose(r, &q, FEDNL__MESSAGE_CERTIFY, diag));
+    CT_TRY(pose(r, &q, diag));
     bool complete = clients_left(r) == n;
     *f = complete ? sum.f : NAN;
     for (size_t c = 0; c < d && !complete; c++)
         g[c] = NAN;
     return CT_OK;
+}
+
+// ---- checkpoints ----
+
+/* Tell all clients to save or to resume what is known by stamp. */
+static ct_status order(fednl__remote *r, uint8_t type, const fednl__stamp *stamp, ct_diag *diag)
+{
+    CT_TRY(check_usable(r, diag));
+    for (uint32_t i = 0; i < r->link.clients; i++)
+        if (r->link.lost[i])
+            return ct_fail(diag, FEDNL_ECHECKPOINT, "%s is lost", fednl__remote_name(r, i));
+    CT_TRY(fednl__wire_encode_stamp(&r->out, stamp));
+    question q = {.type = type,
+                  .answer = type,
+                  .occasion = "a checkpoint",
+                  .who = r->everybody,
+                  .n = r->link.clients,
+                  .take = take_done};
+    CT_TRY(pose(r, &q, diag));
+    return q.refusal.text[0] == '\0' ? CT_OK
+                                     : ct_fail(diag, FEDNL_ECHECKPOINT, "%s", q.refusal.text);
+}
+
+static ct_status remote_save(fednl__link *link, fednl__checkpoint_writer *writer, ct_diag *diag)
+{
+    fednl__remote *r = (fednl__remote *)link;
+    fednl__stamp stamp = {.run = r->start.run, .moment = r->sequence + 1};
+    CT_TRY(order(r, FEDNL__MESSAGE_SAVE, &stamp, diag));
+    fednl__checkpoint_put_u64(writer, "run", stamp.run);
+    fednl__checkpoint_put_u64(writer, "moment", stamp.moment);
+    for (size_t i = 0; i < link->clients; i++) {
+        const fednl__far *client = &r->client[i];
+        fednl__checkpoint_put_u64(writer, "said", client->said);
+        fednl__checkpoint_put_u64(writer, "has pattern", client->has_pattern);
+        if (!client->has_pattern)
+            continue;
+        fednl__checkpoint_put_u64(writer, "pattern", client->pattern);
+        fednl__checkpoint_put_u32_array(writer, "position", client->position, client->pattern);
+        if (r->may_lose)
+            fednl__checkpoint_put_f64_array(writer, "estimate", client->estimate, client->pattern);
+    }
+    return CT_OK;
+}
+
+/* The pattern of a client, and what it has learnt. */
+static ct_status resume_pattern(fednl__remote *r, fednl__far *client, fednl__checkpoint *checkpoint,
+                                ct_diag *diag)
+{
+    uint64_t n;
+    CT_TRY(fednl__checkpoint_get_u64(checkpoint, "pattern", &n, diag));
+    if (n > fednl__position(0, r->start.layout.dimension))
+        return ct_fail(diag, FEDNL_ECHECKPOINT, "a pattern that is too large");
+    uint32_t *position = calloc(n + 1, sizeof *position);
+    if (position == NULL)
+        return CT_ENOMEM;
+    ct_status status = fednl__checkpoint_get_u32_array(checkpoint, "position", position, n, diag);
+    fednl__update known = {.n = n, .index = position};
+    if (status == CT_OK)
+        status = take_pattern(r, client, &known, diag);
+    if (status == CT_OK && r->may_lose)
+        status = fednl__checkpoint_get_f64_array(checkpoint, "estimate", client->estimate, n, diag);
+    free(position);
+    return status == CT_EPROTOCOL ? FEDNL_ECHECKPOINT : status;
+}
+
+static ct_status resume_client(fednl__remote *r, fednl__far *client, fednl__checkpoint *checkpoint,
+                               ct_diag *diag)
+{
+    uint64_t has_pattern;
+    CT_TRY(fednl__checkpoint_expect_u64(checkpoint, "said", client->said, diag));
+    CT_TRY(fednl__checkpoint_get_u64(checkpoint, "has pattern", &has_pattern, diag));
+    return has_pattern ? resume_pattern(r, client, checkpoint, diag) : CT_OK;
+}
+
+static ct_status remote_resume(fednl__link *link, fednl__checkpoint *checkpoint, ct_diag *diag)
+{
+    fednl__remote *r = (fednl__remote *)link;
+    fednl__stamp stamp;
+    CT_TRY(fednl__checkpoint_get_u64(checkpoint, "run", &stamp.run, diag));
+    CT_TRY(fednl__checkpoint_get_u64(checkpoint, "moment", &stamp.moment, diag));
+    for (size_t i = 0; i < link->clients; i++)
+        CT_TRY(resume_client(r, &r->client[i], checkpoint, diag));
+    return order(r, FEDNL__MESSAGE_RESUME, &stamp, diag);
 }
 
 // ---- the end ----
@@ -457,4 +570,5 @@ static void remote_close(fednl__link *link, const fednl__finish *finish)
     free(r);
 }
 
-const fednl__link_ops fednl__remote_ops = {remote_exchange, remote_certify, NULL, NULL, remote_close};
+const fednl__link_ops fednl__remote_ops = {remote_exchange, remote_certify, remote_save,
+                                           remote_resume, remote_close};

@@ -282,6 +282,58 @@ static ct_status certify(service *s, const ct_message *message, ct_diag *diag)
     return send_out(s, FEDNL__MESSAGE_CERTIFY, message->aux, diag);
 }
 
+// ---- checkpoints ----
+
+static ct_status save(const service *s, const fednl__stamp *stamp, ct_diag *diag)
+{
+    fednl__checkpoint_writer *writer;
+    CT_TRY(fednl__checkpoint_open(&writer, s->opt->checkpoint, diag));
+    fednl__checkpoint_put_u64(writer, "run", stamp->run);
+    fednl__checkpoint_put_u64(writer, "moment", stamp->moment);
+    fednl__client_save(&s->client, writer);
+    return fednl__checkpoint_commit(writer, diag);
+}
+
+static ct_status resume(service *s, const fednl__stamp *stamp, ct_diag *diag)
+{
+    fednl__checkpoint *checkpoint;
+    CT_TRY(fednl__checkpoint_read(&checkpoint, s->opt->checkpoint, diag));
+    ct_status status = fednl__checkpoint_expect_u64(checkpoint, "run", stamp->run, diag);
+    if (status == CT_OK)
+        status = fednl__checkpoint_expect_u64(checkpoint, "moment", stamp->moment, diag);
+    if (status == CT_OK)
+        status = fednl__client_restore(&s->client, checkpoint, diag);
+    fednl__checkpoint_close(checkpoint);
+    s->known.has_pattern = s->client.started;
+    return status;
+}
+
+/* Save or resume; where that fails the server hears why, and decides. */
+static ct_status keep_checkpoint(service *s, const ct_message *message, ct_diag *diag)
+{
+    uint8_t type = message->type;
+    uint32_t sequence = message->aux;
+    fednl__stamp stamp;
+    ct_diag why = {""};
+    ct_status status = fednl__wire_decode_stamp(message->data, message->size_bytes, &stamp, &why);
+    if (status != CT_OK)
+        return name_server(s, status, &why, diag);
+    if (s->opt->checkpoint == NULL)
+        status = ct_fail(&why, FEDNL_ECHECKPOINT, "it was given no file for checkpoints");
+    else
+        status = type == FEDNL__MESSAGE_SAVE ? save(s, &stamp, &why) : resume(s, &stamp, &why);
+    if (status != CT_OK && why.text[0] == '\0')
+        ct_diag_set(&why, "%s", ct_status_text(status));
+    ct_message answer = {.type = type,
+                         .aux = sequence,
+                         .data = why.text,
+                         .size_bytes = status == CT_OK ? 0 : strlen(why.text)};
+    status = ct_transport_send(s->transport, &answer, diag);
+    return status == CT_ECLOSED ? CT_OK : status;
+}
+
+// ---- until the end ----
+
 static ct_status finish(service *s, const ct_message *message, ct_diag *diag)
 {
     const fednl__layout *layout = &s->start.layout;
@@ -316,6 +368,8 @@ static ct_status serve(service *s, ct_diag *diag)
             CT_TRY(answer_request(s, &message, diag));
         else if (message.type == FEDNL__MESSAGE_CERTIFY)
             CT_TRY(certify(s, &message, diag));
+        else if (message.type == FEDNL__MESSAGE_SAVE || message.type == FEDNL__MESSAGE_RESUME)
+            CT_TRY(keep_checkpoint(s, &message, diag));
         else
             return broke_protocol(s, "a message of unknown type", diag);
     }

@@ -240,6 +240,27 @@ ct_status fednl__wire_decode_numbers(const void *data, size_t size, double *v, s
     return fednl__finite_read(&r, v, n, "number", diag);
 }
 
+// ---- checkpoints ----
+
+ct_status fednl__wire_encode_stamp(fednl__buffer *out, const fednl__stamp *stamp)
+{
+    ct_writer w;
+    CT_TRY(fednl__buffer_begin(out, 16, &w));
+    ct_write_u64(&w, stamp->run);
+    ct_write_u64(&w, stamp->moment);
+    return CT_OK;
+}
+
+ct_status fednl__wire_decode_stamp(const void *data, size_t size, fednl__stamp *stamp,
+                                   ct_diag *diag)
+{
+    ct_reader r = ct_reader_view(data, size);
+    CT_TRY(fednl__expect_left(&r, 16, diag));
+    stamp->run = ct_read_u64(&r);
+    stamp->moment = ct_read_u64(&r);
+    return CT_OK;
+}
+
 // ---- requests ----
 
 /* What the second byte of a request is made of. */

@@ -23,8 +23,8 @@ enum {
     FEDNL__MESSAGE_REQUEST,  // server, numbered
     FEDNL__MESSAGE_REPLY,    // client
     FEDNL__MESSAGE_CERTIFY,  // server, numbered: x; client: f, gradient
-    FEDNL__MESSAGE_SAVE,     // server, numbered; client: done
-    FEDNL__MESSAGE_RESUME,   // server, numbered; client: done, with its pattern and estimate
+    FEDNL__MESSAGE_SAVE,     // server, numbered: a stamp; client: nothing, or why not, text
+    FEDNL__MESSAGE_RESUME,   // the same
     FEDNL__MESSAGE_FAILED,   // client, instead of an answer: a reason, text
     FEDNL__MESSAGE_FINISH    // server: outcome, f, gradient norm, x
 };
@@ -82,6 +82,14 @@ size_t fednl__wire_request_bytes(const fednl__request *request, size_t dimension
 CT_MUST_USE ct_status fednl__wire_encode_numbers(fednl__buffer *out, const double *v, size_t n);
 CT_MUST_USE ct_status fednl__wire_decode_numbers(const void *data, size_t size, double *v, size_t n,
                                                  ct_diag *diag);
+
+/* Tells checkpoints apart: those of server and clients must be of one moment. */
+typedef struct fednl__stamp {
+    uint64_t run, moment;
+} fednl__stamp;
+CT_MUST_USE ct_status fednl__wire_encode_stamp(fednl__buffer *out, const fednl__stamp *stamp);
+CT_MUST_USE ct_status fednl__wire_decode_stamp(const void *data, size_t size, fednl__stamp *stamp,
+                                               ct_diag *diag);
 
 /* What is known on both sides of how a client's replies look. */
 typedef struct fednl__wire_client {
