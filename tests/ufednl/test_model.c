@@ -4,6 +4,7 @@
 #include "ct_test.h"
 
 #include <ctrain/file.h>
+#include <ctrain/rng.h>
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
@@ -194,9 +195,68 @@ static void test_predictions_and_scores(void **state)
     assert_int_equal(score.unknown, 1);
     double loss = -log(1.0 - probability[0]) - log(probability[1]) - log(1.0 - probability[2]);
     ct_assert_near(score.log_loss, loss / 3.0, 1e-14, 0.0);
+    assert_true(score.auc == 1.0); // the row of label 2 is above both of label 1
     ct_assert_ok(fednl_model_predict(model, data, NULL, NULL, NULL, &diag), &diag);
     fednl_model_destroy(model);
     ct_dataset_destroy(data);
+}
+
+/* z is the one value of a row. */
+static fednl_score score_of(size_t n, const double *z, const double *label)
+{
+    size_t start[400];
+    uint32_t col[400] = {0};
+    const double labels[] = {1, -1};
+    assert_true(n < 400);
+    for (size_t i = 0; i <= n; i++)
+        start[i] = i;
+    fednl_model *model;
+    ct_dataset *data;
+    ct_diag diag = {0};
+    ct_assert_ok(fednl_model_create(&model, 1, -1.0, labels), NULL);
+    model->w[0] = 1.0;
+    ct_assert_ok(ct_dataset_from_csr(&data, n, 1, start, col, z, label, &diag), &diag);
+    fednl_score score;
+    ct_assert_ok(fednl_model_predict(model, data, NULL, NULL, &score, &diag), &diag);
+    ct_dataset_destroy(data);
+    fednl_model_destroy(model);
+    return score;
+}
+
+static void test_area_under_the_roc_curve(void **state)
+{
+    (void)state;
+    const double z[] = {0.1, 0.4, 0.35, 0.8}, label[] = {-1, -1, 1, 1};
+    assert_true(score_of(4, z, label).auc == 0.75);
+    assert_true(score_of(4, (double[]){1, 2, 3, 4}, label).auc == 1.0);
+    assert_true(score_of(4, (double[]){4, 3, 2, 1}, label).auc == 0.0);
+    assert_true(score_of(4, (double[]){7, 7, 7, 7}, label).auc == 0.5);
+    assert_true(isnan(score_of(4, z, (double[]){1, 1, 1, 1}).auc));
+    assert_true(isnan(score_of(4, z, (double[]){-1, 3, -1, 3}).auc));
+    // rows of other labels are not counted
+    assert_true(score_of(4, (double[]){1, 2, 9, 3}, (double[]){-1, 1, 5, -1}).auc == 0.5);
+}
+
+/* Against the definition, pair by pair, with many ties. */
+static void test_area_by_its_definition(void **state)
+{
+    (void)state;
+    enum { N = 300 };
+    double z[N], label[N];
+    ct_rng rng;
+    ct_rng_init(&rng, 5, CT_RNG_USER, 0, 0);
+    for (size_t i = 0; i < N; i++) {
+        label[i] = ct_rng_below(&rng, 3) == 0 ? 1 : -1;
+        z[i] = (double)ct_rng_below(&rng, 40) + 5 * label[i];
+    }
+    double above = 0.0, pairs = 0.0;
+    for (size_t i = 0; i < N; i++)
+        for (size_t j = 0; j < N; j++)
+            if (label[i] == 1 && label[j] == -1) {
+                above += z[i] > z[j] ? 1.0 : z[i] == z[j] ? 0.5 : 0.0;
+                pairs += 1.0;
+            }
+    ct_assert_near(score_of(N, z, label).auc, above / pairs, 1e-15, 0.0);
 }
 
 static void test_probabilities_at_the_ends(void **state)
@@ -256,6 +316,8 @@ int main(void)
         cmocka_unit_test(test_texts_that_are_refused),
         cmocka_unit_test(test_missing_files),
         cmocka_unit_test(test_predictions_and_scores),
+        cmocka_unit_test(test_area_under_the_roc_curve),
+        cmocka_unit_test(test_area_by_its_definition),
         cmocka_unit_test(test_probabilities_at_the_ends),
         cmocka_unit_test(test_unknown_features_are_refused),
         cmocka_unit_test(test_allocations_may_fail),

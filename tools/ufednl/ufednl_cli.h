@@ -17,5 +17,11 @@ cli_command ufednl_server(void);
 cli_command ufednl_client(void);
 cli_command ufednl_local(void);
 cli_command ufednl_compare(void);
+cli_command ufednl_predict(void);
+cli_command ufednl_convert(void);
+cli_command ufednl_generate(void);
+
+/* Write rows in a format: "text" or "binary". */
+ct_status write_rows(const ct_dataset *data, const char *path, const char *format, ct_diag *diag);
 
 #endif

@@ -79,6 +79,66 @@ static double decision(const fednl_model *model, const ct_dataset *data, size_t 
     return z;
 }
 
+/* A row with one of the two labels. */
+typedef struct scored_row {
+    double z;
+    bool positive; // label[0]
+} scored_row;
+
+static int compare_scores(const void *a, const void *b)
+{
+    const scored_row *x = a, *y = b;
+    return (x->z > y->z) - (x->z < y->z);
+}
+
+/* Of the pairs of a positive and a negative row, the share in which the positive one is above: rank
+ * by rank, all rows of the same z at once (Fawcett, "An introduction to ROC analysis", 2006). */
+static double area_under_roc(scored_row *row, size_t n)
+{
+    double below = 0.0, positives = 0.0, pairs = 0.0; // below: negative rows so far
+    qsort(row, n, sizeof *row, compare_scores);
+    for (size_t i = 0, end; i < n; i = end) {
+        double positive = 0.0;
+        for (end = i; end < n && (end == i || row[end].z == row[i].z); end++)
+            positive += row[end].positive;
+        double negative = (double)(end - i) - positive;
+        pairs += positive * (below + negative / 2.0);
+        below += negative;
+        positives += positive;
+    }
+    return pairs / (positives * below); // 0 / 0: NaN
+}
+
+static void score_rows(const fednl_model *model, const ct_dataset *data, scored_row *row,
+                       fednl_score *score)
+{
+    size_t n = 0;
+    *score = (fednl_score){.rows = data->rows};
+    for (size_t j = 0; j < data->rows; j++) {
+        double z = decision(model, data, j), label = data->label[j];
+        bool positive = label == model->label[0];
+        score->correct += label == model->label[z > 0.0 ? 0 : 1];
+        if (!positive && label != model->label[1])
+            continue;
+        score->log_loss += softplus(positive ? -z : z);
+        row[n++] = (scored_row){z, positive};
+    }
+    score->unknown = data->rows - n;
+    score->log_loss /= (double)n; // 0 / 0: NaN
+    score->auc = area_under_roc(row, n);
+}
+
+static ct_status score_model(const fednl_model *model, const ct_dataset *data, fednl_score *score,
+                             ct_diag *diag)
+{
+    scored_row *row = calloc(data->rows + 1, sizeof *row);
+    if (row == NULL)
+        return ct_fail(diag, CT_ENOMEM, "out of memory for the scores of %zu rows", data->rows);
+    score_rows(model, data, row, score);
+    free(row);
+    return CT_OK;
+}
+
 ct_status fednl_model_predict(const fednl_model *model, const ct_dataset *data, double *predicted,
                               double *probability, fednl_score *score, ct_diag *diag)
 {
@@ -87,25 +147,12 @@ ct_status fednl_model_predict(const fednl_model *model, const ct_dataset *data, 
             return ct_fail(diag, CT_ERANGE,
                            "feature %zu, but the model knows only %zu (train with more dimensions)",
                            (size_t)data->col[e] + 1, model->features);
-    fednl_score sum = {.rows = data->rows};
-    for (size_t j = 0; j < data->rows; j++) {
-        double z = decision(model, data, j), label = data->label[j];
-        double guess = model->label[z > 0.0 ? 0 : 1];
+    for (size_t j = 0; j < data->rows && (predicted != NULL || probability != NULL); j++) {
+        double z = decision(model, data, j);
         if (predicted != NULL)
-            predicted[j] = guess;
+            predicted[j] = model->label[z > 0.0 ? 0 : 1];
         if (probability != NULL)
             probability[j] = exp(-softplus(-z));
-        sum.correct += guess == label;
-        if (label == model->label[0])
-            sum.log_loss += softplus(-z);
-        else if (label == model->label[1])
-            sum.log_loss += softplus(z);
-        else
-            sum.unknown++;
     }
-    if (score != NULL) {
-        sum.log_loss /= (double)(sum.rows - sum.unknown); // 0 / 0: NaN
-        *score = sum;
-    }
-    return CT_OK;
+    return score != NULL ? score_model(model, data, score, diag) : CT_OK;
 }

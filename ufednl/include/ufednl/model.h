@@ -48,11 +48,15 @@ typedef struct fednl_score {
     size_t unknown;  // rows whose label is neither of the model's
     double log_loss; // mean of -log(probability of the row's label) over the rows that are not
                      // unknown; NaN if there is none
+    double auc;      // area under the ROC curve of label[0] against label[1]: the probability that
+                     // of two rows the one with label[0] has the larger z, ties counted half; NaN
+                     // where one of the labels does not occur
 } fednl_score;
 
 /* Predict every row of data: predicted[i] (rows, caller's, may be NULL) is one of the model's two
  * labels, probability[i] (rows, caller's, may be NULL) that of label[0]. score may be NULL. Rows
- * may have fewer features than the model. CT_ERANGE: data has a feature the model does not know. */
+ * may have fewer features than the model. CT_ERANGE: data has a feature the model does not know;
+ * CT_ENOMEM, where a score is wanted. */
 CT_MUST_USE ct_status fednl_model_predict(const fednl_model *model, const ct_dataset *data,
                                           double *predicted, double *probability,
                                           fednl_score *score, ct_diag *diag);
