@@ -124,11 +124,11 @@ static ct_status resolve_k(fednl_k k, fednl_k preset, const char *name, size_t d
         value *= (double)d;
     else if (k.unit == FEDNL_K_FRACTION)
         value *= (double)n;
-    value = floor(value);
     if (!given)
         value = fmax(1.0, fmin(value, (double)n));
     if (!(value >= 1.0))
         return ct_fail(diag, CT_EINVALID, "%s = %g is less than 1 entry", name, value);
+    value = floor(value);
     if (value > (double)n)
         return ct_fail(diag, CT_EINVALID,
                        "%s = %.0f is more than the %zu entries there are (d = %zu)", name, value, n,
