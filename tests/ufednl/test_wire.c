@@ -211,19 +211,6 @@ static void test_replies_of_every_compressor(void **state)
     }
 }
 
-/* PARTIAL's vector has entries everywhere, not only where a column is active. */
-static void test_a_partial_gradient_is_sent_whole(void **state)
-{
-    (void)state;
-    conversation *t = converse(FEDNL_COMPRESSOR_TOPK, 7, 34);
-    assert_true(t->known.active < t->known.dimension);
-    for (size_t c = 0; c < t->known.dimension; c++)
-        t->g[c] = 1.0 + (double)c;
-    compress_difference(t);
-    assert_carried(t, FEDNL__ASK_HESSIAN | FEDNL__ASK_PARTIAL);
-    part(t);
-}
-
 // what the header promises, in bytes
 static void test_sizes(void **state)
 {
@@ -702,7 +689,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_replies_of_every_compressor),
-        cmocka_unit_test(test_a_partial_gradient_is_sent_whole),
         cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_damaged_replies),
         cmocka_unit_test(test_what_cannot_be_is_named),

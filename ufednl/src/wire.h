@@ -107,8 +107,8 @@ typedef struct fednl__wire_client {
 size_t fednl__wire_active(const uint32_t *position, size_t n, size_t dimension,
                           uint32_t *coordinate);
 
-/* What was asked, in the order of the bits. GRADIENT: a active entries where the server knows the
- * pattern, else all d; PARTIAL: d. HESSIAN: l, then
+/* What was asked, in the order of the bits. GRADIENT, PARTIAL: the a active entries where the
+ * server knows the pattern, else all d. HESSIAN: l, then
  *
  *     the first   |P|, the pattern's positions in the triangle, 8 |P|
  *     Identity    8 |P|

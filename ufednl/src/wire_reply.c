@@ -31,9 +31,7 @@ static update_form form_of(const fednl__wire_client *client)
 /* Entries of a gradient that are sent. */
 static size_t gradient_entries(unsigned ask, const fednl__wire_client *client)
 {
-    if (ask & FEDNL__ASK_PARTIAL)
-        return client->dimension; // l x is not 0 where a coordinate is not active
-    if (!(ask & FEDNL__ASK_GRADIENT))
+    if (!(ask & (FEDNL__ASK_GRADIENT | FEDNL__ASK_PARTIAL)))
         return 0;
     return client->has_pattern ? client->active : client->dimension;
 }
