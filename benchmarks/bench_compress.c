@@ -52,6 +52,27 @@ static void make_pattern(bool whole)
             fresh[client][i] = ct_rng_normal(&rng) * exp(0.3 * ct_rng_normal(&rng));
 }
 
+/* For Rank-R, whose work depends on the eigenvalues: sum w a a^T of sparse rows a, as a difference
+ * of Hessians is. */
+static void make_rows(void)
+{
+    enum { ROWS = 350, NONZEROS = 12 };
+    ct_rng rng;
+    ct_rng_init(&rng, 2, CT_RNG_USER, 0, 0);
+    memset(fresh, 0, sizeof fresh);
+    for (size_t client = 0; client < CLIENTS; client++)
+        for (size_t row = 0; row < ROWS; row++) {
+            size_t col[NONZEROS] = {0}; // the first is the intercept
+            double weight = 0.25 / ROWS * ct_rng_uniform(&rng);
+            for (size_t i = 1; i < NONZEROS; i++)
+                col[i] = (size_t)(ACTIVE * pow(ct_rng_uniform(&rng), 1.5));
+            for (size_t i = 0; i < NONZEROS; i++)
+                for (size_t j = 0; j < NONZEROS; j++)
+                    if (col[i] <= col[j])
+                        fresh[client][fednl__position(col[i], col[j])] -= weight;
+        }
+}
+
 /* ---- the obvious ways ---- */
 
 static int by_magnitude(const void *a, const void *b)
@@ -185,6 +206,8 @@ static int bench(fednl_compressor kind, void (*obvious)(ct_rng *))
     fednl__compressor compressor = {.kind = kind, .dimension = D, .triangle = N, .k = K, .rank = 1};
     compressor.alpha = fednl__compressor_alpha(kind, K, N);
     make_pattern(kind == FEDNL_COMPRESSOR_RANKR);
+    if (kind == FEDNL_COMPRESSOR_RANKR)
+        make_rows();
     fednl__compress_work *work;
     if (fednl__compress_work_create(&work, &compressor, pattern.n, ACTIVE) != CT_OK)
         return 1;

@@ -40,12 +40,25 @@ static size_t smaller(size_t a, size_t b)
     return a < b ? a : b;
 }
 
+static void lay_out_rank(fednl__compress_work *work, size_t rank, size_t active)
+{
+    ct_arena *a = &work->memory;
+    size_t steps = fednl__lanczos_steps(rank, active);
+    work->matrix = ct_arena_calloc(a, active, active * sizeof(double));
+    work->spectrum = ct_arena_array(a, double, active);
+    work->eigenvalue = ct_arena_array(a, double, rank);
+    work->vector = ct_arena_calloc(a, rank, active * sizeof(double));
+    work->basis = ct_arena_calloc(a, steps + 1, active * sizeof(double));
+    work->on_diagonal = ct_arena_array(a, double, steps);
+    work->off_diagonal = ct_arena_array(a, double, steps);
+}
+
 static void lay_out(fednl__compress_work *work, const fednl__compressor *compressor, size_t n,
                     size_t active)
 {
     ct_arena *a = &work->memory;
     const fednl_compressor kind = compressor->kind;
-    size_t chosen = smaller(n, compressor->k), rank = fednl__rank_of(compressor, active);
+    size_t chosen = smaller(n, compressor->k);
     if (kind == FEDNL_COMPRESSOR_NATURAL || kind == FEDNL_COMPRESSOR_RANKR) {
         work->value = ct_arena_array(a, double, n);
     } else {
@@ -59,12 +72,8 @@ static void lay_out(fednl__compress_work *work, const fednl__compressor *compres
         work->square = ct_arena_array(a, double, n);
     if (kind == FEDNL_COMPRESSOR_RANDK)
         work->drawn = ct_arena_array(a, uint64_t, compressor->triangle / 64 + 1);
-    if (kind == FEDNL_COMPRESSOR_RANKR) {
-        work->matrix = ct_arena_calloc(a, active, active * sizeof(double));
-        work->spectrum = ct_arena_array(a, double, active);
-        work->eigenvalue = ct_arena_array(a, double, rank);
-        work->vector = ct_arena_calloc(a, rank, active * sizeof(double));
-    }
+    if (kind == FEDNL_COMPRESSOR_RANKR)
+        lay_out_rank(work, fednl__rank_of(compressor, active), active);
 }
 
 ct_status fednl__compress_work_create(fednl__compress_work **out,
@@ -163,7 +172,7 @@ ct_status fednl__compress(const fednl__compressor *compressor, const fednl__patt
         take_all(update, pattern, work);
         return CT_OK;
     case FEDNL_COMPRESSOR_RANKR:
-        CT_TRY(fednl__rank(compressor, pattern->active, difference, work));
+        CT_TRY(fednl__rank(compressor, pattern->active, &rng, difference, work));
         take_all(update, pattern, work);
         update->rank = fednl__rank_of(compressor, pattern->active);
         update->eigenvalue = work->eigenvalue;

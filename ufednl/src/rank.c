@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Rank-R: the R eigenpairs of D that are largest in magnitude, on the active columns, where D is
- * not zero. */
-#include "compress_private.h"
+ * not zero. Those pairs alone where that goes well (rank_lanczos.c), else the largest of all. */
+#include "compress_kernels.h"
 
 #include <ctrain/blas.h>
 #include <math.h>
@@ -26,6 +26,12 @@ void fednl__expand_rank(size_t rank, size_t active, const double *eigenvalue, co
     }
 }
 
+size_t fednl__next_largest(const double *spectrum, size_t *low, size_t *high)
+{
+    bool from_above = fabs(spectrum[*high - 1]) >= fabs(spectrum[*low]);
+    return from_above ? --*high : (*low)++;
+}
+
 /* The lower triangle, row by row, is the upper one, column by column. */
 static void unpack(double *matrix, const double *v, size_t active)
 {
@@ -33,28 +39,28 @@ static void unpack(double *matrix, const double *v, size_t active)
         memcpy(matrix + col * active, v + fednl__position(0, col), (col + 1) * sizeof *v);
 }
 
-/* The rank eigenpairs of largest magnitude; spectrum (a) ascends, row i of matrix belongs to i. */
-static void take_largest(fednl__compress_work *work, size_t rank, size_t active)
+static ct_status solve_for_all(size_t rank, size_t active, const double *v,
+                               fednl__compress_work *work)
 {
+    unpack(work->matrix, v, active);
+    CT_TRY(ct_blas_syev_f64(active, work->matrix, active, work->spectrum));
     size_t low = 0, high = active;
     for (size_t r = 0; r < rank; r++) {
-        bool from_above = fabs(work->spectrum[high - 1]) >= fabs(work->spectrum[low]);
-        size_t i = from_above ? --high : low++;
+        size_t i = fednl__next_largest(work->spectrum, &low, &high);
         work->eigenvalue[r] = work->spectrum[i];
         memcpy(work->vector + r * active, work->matrix + i * active, active * sizeof(double));
     }
+    return CT_OK;
 }
 
-ct_status fednl__rank(const fednl__compressor *compressor, size_t active, double *v,
+ct_status fednl__rank(const fednl__compressor *compressor, size_t active, ct_rng *rng, double *v,
                       fednl__compress_work *work)
 {
     size_t rank = fednl__rank_of(compressor, active);
-    double scale = fednl__compressor_scale(compressor);
-    unpack(work->matrix, v, active);
-    CT_TRY(ct_blas_syev_f64(active, work->matrix, active, work->spectrum));
-    take_largest(work, rank, active);
+    if (!fednl__lanczos(rank, active, v, rng, work))
+        CT_TRY(solve_for_all(rank, active, v, work));
     fednl__expand_rank(rank, active, work->eigenvalue, work->vector, work->value);
-    for (size_t i = 0; i < active * (active + 1) / 2; i++)
-        v[i] -= scale * work->value[i];
+    fednl__compress_kernels_get()->subtract(v, work->value, active * (active + 1) / 2,
+                                            fednl__compressor_scale(compressor));
     return CT_OK;
 }
