@@ -125,12 +125,16 @@ static size_t take(fednl__threshold *t, uint64_t key)
     return (size_t)(key > t->key) | tie;
 }
 
-static size_t list_above(uint32_t *slot, const double *v, size_t n, fednl__threshold t)
+/* All at least the threshold, of which the later equals are dropped; keys is used again, as room
+ * for more slots than will be left. */
+static size_t list_with_ties(uint32_t *slot, const double *v, size_t n, fednl__threshold t,
+                             uint64_t *keys)
 {
-    size_t chosen = 0;
-    for (size_t i = 0; i < n; i++) {
-        slot[chosen] = (uint32_t)i;
-        chosen += take(&t, fednl__magnitude_key(v[i]));
+    uint32_t *candidate = (uint32_t *)(void *)keys;
+    size_t chosen = 0, m = fednl__compress_kernels_get()->list_at_least(candidate, v, n, t.key);
+    for (size_t i = 0; i < m; i++) {
+        slot[chosen] = candidate[i];
+        chosen += take(&t, fednl__magnitude_key(v[candidate[i]]));
     }
     return chosen;
 }
@@ -157,5 +161,5 @@ size_t fednl__top_k(const double *v, size_t n, size_t k, uint64_t *keys, uint32_
         p = (place){1, 0, 0};
     if (p.ties == p.equal)
         return fednl__compress_kernels_get()->list_at_least(slot, v, n, p.key);
-    return list_above(slot, v, n, (fednl__threshold){p.key, p.ties});
+    return list_with_ties(slot, v, n, (fednl__threshold){p.key, p.ties}, keys);
 }
