@@ -77,6 +77,11 @@ static double of_two_magnitudes(size_t i)
 {
     return i < 4 ? 5.0 : 0.1;
 }
+// beside a few directions of the first, those of the others are found: too little
+static double mostly_equal(size_t i)
+{
+    return i < 70 ? 5.0 : decaying(i - 69);
+}
 static double of_low_rank(size_t i)
 {
     return i < 3 ? 4.0 - (double)i : 0.0;
@@ -211,6 +216,14 @@ static void test_rank_beyond_the_columns(void **state)
     assert_true(norm_squared(left, s.a) < 1e-26);
 }
 
+static void test_no_columns(void **state)
+{
+    (void)state;
+    static spectrum s; // a = 0
+    double left;
+    ct_assert_ok(compress(&s, 2, 1.0, &left), NULL);
+}
+
 static void test_an_explicit_alpha(void **state)
 {
     (void)state;
@@ -227,7 +240,8 @@ static void test_an_explicit_alpha(void **state)
 static void test_multiple_eigenvalues(void **state)
 {
     (void)state;
-    static double (*const kinds[])(size_t) = {all_equal, of_two_magnitudes, of_low_rank, none};
+    static double (*const kinds[])(size_t) = {all_equal, of_two_magnitudes, mostly_equal,
+                                              of_low_rank, none};
     static spectrum s;
     for (size_t j = 0; j < sizeof kinds / sizeof *kinds; j++) {
         make(&s, 100, kinds[j]);
@@ -339,6 +353,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_is_left_are_the_other_eigenvalues),
         cmocka_unit_test(test_rank_beyond_the_columns),
+        cmocka_unit_test(test_no_columns),
         cmocka_unit_test(test_an_explicit_alpha),
         cmocka_unit_test(test_multiple_eigenvalues),
         cmocka_unit_test(test_extreme_numbers),

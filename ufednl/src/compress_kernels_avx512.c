@@ -54,7 +54,7 @@ static size_t keys_within(uint64_t *keys, const double *v, size_t n, fednl__key_
     }
     __mmask8 rest = (__mmask8)first_lanes(n - i);
     key = magnitudes(v + i, rest);
-    larger = _mm512_mask_add_epi64(larger, _mm512_cmpgt_epu64_mask(key, high) & rest, larger, one);
+    larger = _mm512_mask_add_epi64(larger, _mm512_cmpgt_epu64_mask(key, high), larger, one);
     *above = (size_t)_mm512_reduce_add_epi64(larger);
     return keep_keys(keys, kept, within(key, range) & rest, key);
 }

@@ -57,6 +57,8 @@ ct_status fednl__rank(const fednl__compressor *compressor, size_t active, ct_rng
                       fednl__compress_work *work)
 {
     size_t rank = fednl__rank_of(compressor, active);
+    if (rank == 0)
+        return CT_OK;
     if (!fednl__lanczos(rank, active, v, rng, work))
         CT_TRY(solve_for_all(rank, active, v, work));
     fednl__expand_rank(rank, active, work->eigenvalue, work->vector, work->value);

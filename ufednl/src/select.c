@@ -93,11 +93,8 @@ static fednl__key_range guess_range(const double *v, size_t n, size_t k)
     fednl__key_range range = all_keys;
     if (rank > MARGIN)
         range.high = ((largest - bucket_of_rank(count, rank - MARGIN) + 1) << STEP_BITS) - 1;
-    if (rank + MARGIN <= SAMPLE) {
-        size_t lowest = bucket_of_rank(count, rank + MARGIN);
-        if (lowest < FEDNL__BUCKETS - 1)
-            range.low = (largest - lowest) << STEP_BITS;
-    }
+    if (rank + MARGIN <= SAMPLE)
+        range.low = (largest - bucket_of_rank(count, rank + MARGIN)) << STEP_BITS;
     return range;
 }
 
