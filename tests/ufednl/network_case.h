@@ -60,6 +60,7 @@ static inline void trace_line(void *context, const char *line)
 typedef struct participant {
     pthread_t thread;
     bool runs;
+    bool scripted; // no thread: the test plays it, with
     ct_transport *transport;
     uint16_t port; // TCP: connects there first
     uint32_t id;
@@ -113,8 +114,7 @@ static inline void network_deal(network *n, const ct_dataset *data, size_t clien
     ct_assert_ok(ct_split_create(&split, data, &split_opt, &diag), &diag);
     for (uint32_t i = 0; i < clients; i++) {
         participant *p = &n->client[i];
-        p->id = i;
-        p->opt = fednl_client_options_default();
+        *p = (participant){.id = i, .opt = fednl_client_options_default()};
         ct_assert_ok(ct_dataset_take(&p->data, data, split->order + split->start[i],
                                      split->start[i + 1] - split->start[i], &diag),
                      &diag);
@@ -134,7 +134,8 @@ static inline void network_open(network *n, bool tcp)
     for (size_t i = 0; i < n->clients; i++) {
         n->client[i].transport = tcp ? NULL : ends[i];
         n->client[i].port = tcp ? ct_tcp_listener_port(n->listener) : 0;
-        participant_start(&n->client[i]);
+        if (!n->client[i].scripted)
+            participant_start(&n->client[i]);
     }
     if (!tcp)
         return;

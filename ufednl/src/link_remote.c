@@ -34,7 +34,8 @@ struct question {
     double handing_s; // spent in consume
 
     const fednl__request *request; // of a REQUEST
-    ct_diag refusal;               // of SAVE and RESUME: who could not, and why
+    uint32_t refuser;              // of SAVE and RESUME: the first who could not
+    ct_diag refusal;               // and why; empty: all could
 };
 
 // ---- for both files ----
@@ -254,10 +255,13 @@ static ct_status take_done(fednl__remote *r, question *q, const ct_message *mess
 {
     (void)inbox;
     (void)why;
+    bool first = q->refusal.text[0] == '\0' || message->peer < q->refuser;
+    if (message->size_bytes == 0 || !first)
+        return CT_OK;
     char text[CT_DIAG_SIZE / 2];
     fednl__wire_text(text, sizeof text, message->data, message->size_bytes);
-    if (message->size_bytes > 0 && q->refusal.text[0] == '\0')
-        ct_diag_set(&q->refusal, "%s: %s", fednl__remote_name(r, message->peer), text);
+    ct_diag_set(&q->refusal, "%s: %s", fednl__remote_name(r, message->peer), text);
+    q->refuser = message->peer;
     return CT_OK;
 }
 

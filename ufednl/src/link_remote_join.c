@@ -175,9 +175,10 @@ ct_status fednl__link_remote_open(fednl__link **out, fednl__roll *roll, ct_trans
     r->log = log;
     r->context = context;
     ct_status status = allocate(r);
-    ct_diag_set(&r->failure, "%s", ct_status_text(status));
     if (status == CT_OK)
         status = gather(r, &r->failure);
+    else
+        ct_diag_set(&r->failure, "%s", ct_status_text(status));
     if (status != CT_OK) {
         ct_diag_set(diag, "%s", r->failure.text);
         r->link.ops->close(&r->link, NULL);

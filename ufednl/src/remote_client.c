@@ -290,6 +290,7 @@ static ct_status save(const service *s, const fednl__stamp *stamp, ct_diag *diag
     CT_TRY(fednl__checkpoint_open(&writer, s->opt->checkpoint, diag));
     fednl__checkpoint_put_u64(writer, "run", stamp->run);
     fednl__checkpoint_put_u64(writer, "moment", stamp->moment);
+    fednl__checkpoint_put_f64_array(writer, "x", s->x, s->start.layout.dimension);
     fednl__client_save(&s->client, writer);
     return fednl__checkpoint_commit(writer, diag);
 }
@@ -301,6 +302,9 @@ static ct_status resume(service *s, const fednl__stamp *stamp, ct_diag *diag)
     ct_status status = fednl__checkpoint_expect_u64(checkpoint, "run", stamp->run, diag);
     if (status == CT_OK)
         status = fednl__checkpoint_expect_u64(checkpoint, "moment", stamp->moment, diag);
+    if (status == CT_OK)
+        status =
+            fednl__checkpoint_get_f64_array(checkpoint, "x", s->x, s->start.layout.dimension, diag);
     if (status == CT_OK)
         status = fednl__client_restore(&s->client, checkpoint, diag);
     fednl__checkpoint_close(checkpoint);
