@@ -13,6 +13,18 @@ static void mark_column(uint8_t *mask, const uint8_t *bits, size_t c)
         mask[w] |= bits[w];
 }
 
+/* The bits from byte on of all rows of a list: eight bytes of their bit sets. */
+static uint64_t bits_of_list(const uint8_t *bits, size_t row_bytes, const uint16_t *list, size_t n)
+{
+    uint64_t any = 0;
+    for (size_t t = 0; t < n; t++) {
+        uint64_t of_row;
+        memcpy(&of_row, bits + list[t] * row_bytes, sizeof of_row);
+        any |= of_row;
+    }
+    return any;
+}
+
 static void mark_lists(fednl__pattern *pattern, const fednl__rows *rows)
 {
     for (size_t block = 0; block < rows->blocks; block++) {
@@ -20,8 +32,11 @@ static void mark_lists(fednl__pattern *pattern, const fednl__rows *rows)
         const uint8_t *bits = rows->bits + fednl__block_begin(block) * rows->row_bytes;
         for (size_t c = 0; c < rows->active; c++) {
             uint8_t *mask = pattern->mask + fednl__padded_bytes(c);
-            for (uint32_t t = start[c]; t < start[c + 1]; t++)
-                mark_column(mask, bits + rows->list[t] * rows->row_bytes, c);
+            for (size_t w = 0; w <= c / 8; w += 8) {
+                uint64_t any = bits_of_list(bits + w, rows->row_bytes, rows->list + start[c],
+                                            start[c + 1] - start[c]);
+                mark_column(mask + w, (const uint8_t *)&any, c - 8 * w < 63 ? c - 8 * w : 63);
+            }
         }
     }
 }
@@ -43,27 +58,27 @@ static void mark_rows(fednl__pattern *pattern, const fednl__rows *rows, uint8_t 
 /* Bits below the diagonal off; count the others. */
 static void count_marks(fednl__pattern *pattern)
 {
-    for (size_t c = 0; c < pattern->active; c++) {
-        uint8_t *mask = pattern->mask + fednl__padded_bytes(c);
-        mask[c / 8] &= (uint8_t)((2u << c % 8) - 1);
-        for (size_t w = 0; w <= c / 8; w++)
-            pattern->n += (size_t)__builtin_popcount(mask[w]);
+    size_t bytes = fednl__padded_bytes(pattern->active), at = 0;
+    for (size_t c = 0; c < pattern->active; c++)
+        pattern->mask[fednl__padded_bytes(c) + c / 8] &= (uint8_t)((2u << c % 8) - 1);
+    for (; at + 8 <= bytes; at += 8) {
+        uint64_t word;
+        memcpy(&word, pattern->mask + at, sizeof word);
+        pattern->n += (size_t)__builtin_popcountll(word);
     }
+    for (; at < bytes; at++)
+        pattern->n += (size_t)__builtin_popcount(pattern->mask[at]);
 }
 
 static void list_positions(fednl__pattern *pattern, const uint32_t *coordinate)
 {
     const uint8_t *mask = pattern->mask;
-    size_t n = 0;
-    for (size_t c = 0; c < pattern->active; c++) {
-        size_t column = fednl__position(0, coordinate[c]);
-        for (size_t w = 0; w <= c / 8; w++, mask++) {
-            for (unsigned left = *mask; left != 0; left &= left - 1) {
-                size_t r = 8 * w + (size_t)__builtin_ctz(left);
-                pattern->position[n++] = (uint32_t)(column + coordinate[r]);
-            }
-        }
-        pattern->diagonal[c] = (uint32_t)n - 1; // every column meets itself
+    uint32_t *next = pattern->position;
+    for (size_t c = 0; c < pattern->active; c++, mask += (c + 7) / 8) {
+        uint32_t column = (uint32_t)fednl__position(0, coordinate[c]);
+        next = pattern->kernels->list_column(mask, c / 8 + 1, coordinate, column, next);
+        pattern->diagonal[c] =
+            (uint32_t)(next - pattern->position) - 1; // every column meets itself
     }
 }
 
@@ -92,7 +107,7 @@ static ct_status mark(fednl__pattern *pattern, const fednl__rows *rows, bool who
 
 static void layout_slots(fednl__pattern *pattern)
 {
-    pattern->position = ct_arena_array(&pattern->memory, uint32_t, pattern->n);
+    pattern->position = ct_arena_array(&pattern->memory, uint32_t, pattern->n + 8);
     pattern->diagonal = ct_arena_array(&pattern->memory, uint32_t, pattern->active);
 }
 

@@ -43,18 +43,30 @@ typedef struct builder {
     ct_arena memory;
 } builder;
 
-/* How far ahead of the row at hand the data are fetched, which lie in another order. */
-enum { AHEAD = 8 };
+/* Rows come in another order than the data lie in: fetch where they begin, and then what they hold,
+ * some rows ahead. */
+enum { AHEAD = 12 };
 
-static void prefetch_row(const ct_dataset *data, size_t row)
+/* Inlined by order: a function that only fetches has no effect, and compilers drop its calls. */
+static inline __attribute__((always_inline)) void
+prefetch_row(const builder *b, const uint32_t *rows, size_t i, size_t n)
 {
-    size_t begin = data->row_start[row];
-    __builtin_prefetch(data->col + begin);
-    __builtin_prefetch(data->val + begin);
-    __builtin_prefetch(data->val + begin + 8);
+    const ct_dataset *data = b->data;
+    if (i + 2 * AHEAD < n) {
+        __builtin_prefetch(data->row_start + rows[i + 2 * AHEAD]);
+        __builtin_prefetch(b->sign + rows[i + 2 * AHEAD]);
+    }
+    if (i + AHEAD < n) {
+        size_t begin = data->row_start[rows[i + AHEAD]], end = data->row_start[rows[i + AHEAD] + 1];
+        for (size_t e = begin; e < end; e += 8)
+            __builtin_prefetch(data->val + e);
+        for (size_t e = begin; e < end; e += 16)
+            __builtin_prefetch(data->col + e);
+    }
 }
 
-/* Order does not matter, so that entries are mixed independently of each other. */
+/* Order does not matter, so that entries are mixed independently of each other. Zeros of either
+ * sign are left out. */
 static uint32_t hash_row(const ct_dataset *data, size_t row)
 {
     uint64_t sum = 0;
@@ -63,7 +75,7 @@ static uint32_t hash_row(const ct_dataset *data, size_t row)
         memcpy(&bits, data->val + e, sizeof bits);
         uint64_t x = (data->col[e] ^ bits) * UINT64_C(0x9E3779B97F4A7C15);
         x = (x ^ (x >> 32)) * UINT64_C(0xD6E8FEB86659FD93);
-        sum += data->val[e] != 0.0 ? x : 0;
+        sum += bits << 1 != 0 ? x : 0;
     }
     return (uint32_t)(sum >> 32) ^ (uint32_t)sum;
 }
@@ -131,8 +143,7 @@ static void merge_rows(builder *b)
 {
     b->constant = true;
     for (size_t i = 0; i < b->n; i++) {
-        if (i + AHEAD < b->n)
-            prefetch_row(b->data, b->order[i + AHEAD]);
+        prefetch_row(b, b->order, i, b->n);
         size_t j = find_distinct(b, b->order[i]);
         *(b->sign[b->order[i]] > 0.0 ? b->positive + j : b->negative + j) += 1;
     }
@@ -160,8 +171,7 @@ static size_t take_row(builder *b, size_t j)
 {
     const ct_dataset *data = b->data;
     size_t n = 0, row = b->source[j];
-    if (j + AHEAD < b->distinct)
-        prefetch_row(data, b->source[j + AHEAD]);
+    prefetch_row(b, b->source, j, b->distinct);
     if (b->layout->intercept) {
         b->local[n] = b->columns[b->layout->columns].local;
         b->entry[n++] = 1.0;
@@ -220,7 +230,7 @@ static void layout_rows(fednl__rows *rows, const builder *b)
 {
     ct_arena *a = &rows->memory;
     size_t r = rows->distinct, padded = fednl__round_up_8(rows->active);
-    rows->coordinate = ct_arena_array(a, uint32_t, rows->active);
+    rows->coordinate = ct_arena_array(a, uint32_t, padded);
     rows->positive = ct_arena_array(a, double, r);
     rows->negative = ct_arena_array(a, double, r);
     switch (rows->method) {
@@ -241,22 +251,36 @@ static void layout_rows(fednl__rows *rows, const builder *b)
     }
 }
 
-/* The lists of a block: first how long each is, then what they hold. */
-static void fill_block(fednl__rows *rows, builder *b, size_t block)
+/* How long the lists of a block are. */
+static void count_block(const fednl__rows *rows, builder *b, size_t block)
 {
-    size_t begin = fednl__block_begin(block), end = fednl__block_end(rows, block);
-    uint32_t *start = rows->list_start + block * rows->active;
     memset(b->cursor, 0, rows->active * sizeof *b->cursor);
-    for (size_t j = begin; j < end; j++) {
+    for (size_t j = fednl__block_begin(block); j < fednl__block_end(rows, block); j++) {
         size_t n = take_row(b, j);
         for (size_t i = 0; i < n; i++)
             b->cursor[b->local[i]]++;
     }
+}
+
+/* The only block: its counts are those of the columns. */
+static void count_only_block(builder *b)
+{
+    for (size_t c = 0; c < b->layout->dimension; c++) {
+        if (b->columns[c].count > 0)
+            b->cursor[b->columns[c].local] = b->columns[c].count;
+    }
+}
+
+/* cursor holds the counts. */
+static void fill_block(fednl__rows *rows, builder *b, size_t block)
+{
+    size_t begin = fednl__block_begin(block);
+    uint32_t *start = rows->list_start + block * rows->active;
     for (size_t c = 0; c < rows->active; c++) {
         start[c + 1] = start[c] + b->cursor[c];
         b->cursor[c] = start[c];
     }
-    for (size_t j = begin; j < end; j++) {
+    for (size_t j = begin; j < fednl__block_end(rows, block); j++) {
         uint8_t *bits = rows->bits + j * rows->row_bytes;
         size_t n = take_row(b, j);
         for (size_t i = 0; i < n; i++) {
@@ -276,8 +300,13 @@ static void fill_bits(fednl__rows *rows, builder *b)
         rows->value[b->columns[c].local] = b->columns[c].value;
         rows->unit &= b->columns[c].value == 1.0;
     }
-    for (size_t block = 0; block < rows->blocks; block++)
+    for (size_t block = 0; block < rows->blocks; block++) {
+        if (rows->blocks > 1)
+            count_block(rows, b, block);
+        else
+            count_only_block(b);
         fill_block(rows, b, block);
+    }
 }
 
 static void fill_pairs(fednl__rows *rows, builder *b)

@@ -26,6 +26,10 @@ typedef struct fednl__rows_kernels {
     /* BITS, and there is but one block: g (a) and the Hessian h on the pattern. */
     void (*pack_block)(const fednl__rows *rows, const fednl__pattern *pattern, const double *first,
                        const double *second, double *g, double *h);
+    /* Write column + coordinate[i] for the bits i of mask (words bytes) to out, which has room for
+     * 7 more; coordinate has a multiple of 8. Returns the end of what was written. */
+    uint32_t *(*list_column)(const uint8_t *mask, size_t words, const uint32_t *coordinate,
+                             uint32_t column, uint32_t *out);
     /* See fednl__pattern_take, fednl__pattern_multiply. */
     void (*take)(const fednl__pattern *pattern, double *triangle, double *out);
     void (*multiply)(const fednl__pattern *pattern, const double *h, const double *x, double *y);

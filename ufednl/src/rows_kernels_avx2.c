@@ -111,6 +111,12 @@ static void add_block(const fednl__rows *rows, size_t block, const double *first
     }
 }
 
+static uint32_t *list_column(const uint8_t *mask, size_t words, const uint32_t *coordinate,
+                             uint32_t column, uint32_t *out)
+{
+    return fednl__rows_kernels_scalar.list_column(mask, words, coordinate, column, out);
+}
+
 static void take(const fednl__pattern *pattern, double *triangle, double *out)
 {
     fednl__rows_kernels_scalar.take(pattern, triangle, out);
@@ -126,6 +132,7 @@ const fednl__rows_kernels fednl__rows_kernels_avx2 = {.simd = CT_SIMD_AVX2,
                                                       .cost_pair = 1.6,
                                                       .cost_dense = 0.3,
                                                       .add_block = add_block,
+                                                      .list_column = list_column,
                                                       .take = take,
                                                       .multiply = multiply};
 

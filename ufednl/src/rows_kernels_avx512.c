@@ -187,6 +187,19 @@ static void pack_block(const fednl__rows *rows, const fednl__pattern *pattern, c
     }
 }
 
+static uint32_t *list_column(const uint8_t *mask, size_t words, const uint32_t *coordinate,
+                             uint32_t column, uint32_t *out)
+{
+    const __m256i base = _mm256_set1_epi32((int)column);
+    for (size_t w = 0; w < words; w++) {
+        __m256i rows = _mm256_load_si256((const __m256i *)(const void *)(coordinate + 8 * w));
+        rows = _mm256_maskz_compress_epi32(mask_of(mask + w), rows);
+        _mm256_storeu_si256((__m256i *)(void *)out, _mm256_add_epi32(base, rows));
+        out += __builtin_popcount(mask[w]);
+    }
+    return out;
+}
+
 static void take(const fednl__pattern *pattern, double *triangle, double *out)
 {
     size_t groups = fednl__padded_bytes(pattern->active), w = 0, at = 0;
@@ -233,6 +246,7 @@ const fednl__rows_kernels fednl__rows_kernels_avx512 = {.simd = CT_SIMD_AVX512,
                                                         .cost_dense = 0.2,
                                                         .add_block = add_block,
                                                         .pack_block = pack_block,
+                                                        .list_column = list_column,
                                                         .take = take,
                                                         .multiply = multiply};
 

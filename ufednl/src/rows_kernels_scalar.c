@@ -27,6 +27,16 @@ static void add_block(const fednl__rows *rows, size_t block, const double *first
     }
 }
 
+static uint32_t *list_column(const uint8_t *mask, size_t words, const uint32_t *coordinate,
+                             uint32_t column, uint32_t *out)
+{
+    for (size_t w = 0; w < words; w++) {
+        for (unsigned left = mask[w]; left != 0; left &= left - 1)
+            *out++ = column + coordinate[8 * w + (size_t)__builtin_ctz(left)];
+    }
+    return out;
+}
+
 static void take(const fednl__pattern *pattern, double *triangle, double *out)
 {
     size_t groups = fednl__padded_bytes(pattern->active);
@@ -60,6 +70,7 @@ const fednl__rows_kernels fednl__rows_kernels_scalar = {.simd = CT_SIMD_SCALAR,
                                                         .cost_pair = 1.6,
                                                         .cost_dense = 1.0,
                                                         .add_block = add_block,
+                                                        .list_column = list_column,
                                                         .take = take,
                                                         .multiply = multiply};
 
