@@ -5,9 +5,9 @@
 
 int main(int argc, char **argv)
 {
-    const cli_command commands[] = {ufednl_train(),   ufednl_local(),   ufednl_server(),
-                                    ufednl_client(),  ufednl_compare(), ufednl_predict(),
-                                    ufednl_convert(), ufednl_generate()};
+    const cli_command commands[] = {
+        ufednl_train(),   ufednl_local(), ufednl_server(), ufednl_client(),  ufednl_compare(),
+        ufednl_predict(), ufednl_stats(), ufednl_split(),  ufednl_convert(), ufednl_generate()};
     const cli_program program = {
         .name = "ufednl-cli",
         .summary = "L2-regularised logistic regression by federated Newton methods.",

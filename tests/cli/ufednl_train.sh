@@ -4,25 +4,6 @@
 program=ufednl-cli
 . "$2/tests/support/cli.sh"
 
-# code EXPECTED ARGUMENT…: the exit code; output is kept in out and err.
-code() {
-  local expected=$1 got
-  shift
-  "$cli" "$@" >out 2>err
-  got=$?
-  [ $got = "$expected" ] || fail "$*: exit code $got instead of $expected: $(cat err)"
-}
-
-# has FILE TEXT: a line of FILE contains TEXT.
-has() { grep -qF -- "$2" "$1" || fail "$1 lacks '$2': $(head -c 400 "$1")"; }
-
-json() { # json FILE EXPRESSION: true of the object o in FILE
-  command -v python3 >/dev/null || return 0
-  python3 -c 'import json, sys
-o = json.loads(open(sys.argv[1]).read())
-sys.exit(not eval(sys.argv[2]))' "$1" "$2" || fail "not so: $2: $(cat "$1")"
-}
-
 # ---- generate ----
 code 0 generate --rows 3000 --features 60 --nnz 6 --positive 0.3 --seed 5 data
 has out "data: 3000 rows, 60 features"

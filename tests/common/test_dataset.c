@@ -94,6 +94,23 @@ static void test_too_many_rows(void **state)
     ct_assert_status(ct_split_create(&split, &huge, &deal, &diag), CT_ERANGE, &diag);
 }
 
+static void test_some_rows(void **state)
+{
+    (void)state;
+    ct_dataset *data = small_dataset(), *some = NULL, *expected = NULL;
+    ct_diag diag = {""};
+    ct_assert_ok(ct_dataset_take(&some, data, (uint32_t[]){2, 1, 0, 2}, 4, &diag), &diag);
+    ct_assert_ok(ct_dataset_from_csr(&expected, 4, 5, (size_t[]){0, 3, 3, 5, 8},
+                                     (uint32_t[]){0, 2, 4, 1, 3, 0, 2, 4},
+                                     (double[]){1e-300, 0, 3, 1, -0.5, 1e-300, 0, 3},
+                                     (double[]){1, -1, 1, 1}, &diag),
+                 &diag);
+    assert_same(some, expected);
+    ct_dataset_destroy(some);
+    ct_dataset_destroy(expected);
+    ct_dataset_destroy(data);
+}
+
 static void test_binary_labels(void **state)
 {
     (void)state;
@@ -573,6 +590,7 @@ int main(void)
         cmocka_unit_test(test_from_csr_copies),
         cmocka_unit_test(test_from_csr_checks),
         cmocka_unit_test(test_too_many_rows),
+        cmocka_unit_test(test_some_rows),
         cmocka_unit_test(test_binary_labels),
         cmocka_unit_test(test_labels_that_are_not_binary),
         cmocka_unit_test(test_one_label_against_the_rest),

@@ -200,12 +200,13 @@ static ct_status set_method(const solve_settings *s, fednl_options *opt, ct_diag
     return CT_OK;
 }
 
-static ct_status set_clients(solve *run, fednl_options *opt, ct_diag *diag)
+ct_status solve_split_options(solve *run, ct_split_options *opt, ct_diag *diag)
 {
     const solve_settings *s = run->settings;
-    opt->clients = s->clients;
-    opt->shuffle = s->shuffle;
-    opt->label_skew = or_zero(s->label_skew);
+    *opt = (ct_split_options){.clients = s->clients,
+                              .shuffle = s->shuffle,
+                              .label_skew = or_zero(s->label_skew),
+                              .seed = s->seed};
     if (s->sizes == NULL)
         return CT_OK;
     size_t n;
@@ -214,6 +215,18 @@ static ct_status set_clients(solve *run, fednl_options *opt, ct_diag *diag)
         return ct_fail(diag, CT_EINVALID, "--sizes: %zu sizes for %zu clients", n, s->clients);
     opt->clients = n;
     opt->sizes = run->sizes;
+    return CT_OK;
+}
+
+static ct_status set_clients(solve *run, fednl_options *opt, ct_diag *diag)
+{
+    ct_split_options split;
+    CT_TRY(solve_split_options(run, &split, diag));
+    opt->clients = split.clients;
+    opt->sizes = split.sizes;
+    opt->shuffle = split.shuffle;
+    opt->label_skew = split.label_skew;
+    opt->seed = split.seed;
     return CT_OK;
 }
 
@@ -237,7 +250,6 @@ ct_status solve_options(solve *run, fednl_options *opt, ct_diag *diag)
     opt->intercept = s->intercept;
     opt->regularise_intercept = s->regularise_intercept;
     opt->weights = strcmp(s->weights, "equal") == 0 ? FEDNL_WEIGHTS_EQUAL : FEDNL_WEIGHTS_ROWS;
-    opt->seed = s->seed;
     opt->tol = s->tol;
     opt->max_rounds = s->max_rounds;
     opt->time_limit_s = or_zero(s->time_limit);

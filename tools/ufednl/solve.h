@@ -70,6 +70,8 @@ ct_status solve_read_rows(ct_dataset **out, const char *path, const ct_libsvm_op
 /* Settings as options of the library; texts and arrays are the run's. The stop flag is set, so that
  * a signal ends the rounds from here on. */
 ct_status solve_options(solve *run, fednl_options *opt, ct_diag *diag);
+/* How the rows are dealt; sizes are the run's. */
+ct_status solve_split_options(solve *run, ct_split_options *opt, ct_diag *diag);
 /* Resume if asked for, iterate, write model, report and summary. */
 ct_status solve_finish(solve *run, ct_diag *diag);
 /* Converged, or all rounds that were asked for when no tolerance was: 0. */

@@ -19,17 +19,27 @@
     {.name = "positive-label", .type = CLI_REAL, SOLVE(positive_label), .value = "X", .group = "Problem", \
      .help = "Rows with label X against all others, where there are more than two labels; they become 1 and -1"}
 
-#define SOLVE_PROBLEM_OPTIONS \
+#define SOLVE_LAMBDA_OPTIONS \
     {.name = "lambda", .type = CLI_REAL, SOLVE(lambda), .value = "X", .preset = "1e-3", NOT_NEGATIVE, .group = "Problem", \
      .help = "Weight of the regulariser lambda/2 ||x||^2 beside the mean loss (LIBLINEAR's C is 1 / (lambda rows))"}, \
     {.name = "intercept", .type = CLI_FLAG, SOLVE(intercept), .preset = "true", .negatable = true, .group = "Problem", \
-     .help = "Append a column of ones"}, \
+     .help = "Append a column of ones"}
+
+#define SOLVE_SEED_OPTION \
+    {.name = "seed", .type = CLI_SEED, SOLVE(seed), .value = "N", .preset = "1", .group = "Problem", \
+     .help = "Of all that is random: the split, compressors, which clients take part"}
+
+#define SOLVE_PROBLEM_OPTIONS \
+    SOLVE_LAMBDA_OPTIONS, \
     {.name = "regularise-intercept", .type = CLI_FLAG, SOLVE(regularise_intercept), .preset = "true", .negatable = true, .group = "Problem", \
      .help = "Regularise its weight like the others"}, \
     {.name = "weights", .type = CLI_CHOICE, SOLVE(weights), .value = "KIND", .preset = "rows", .choices = "rows|equal", .group = "Problem", \
      .help = "A client's weight in f: by its rows, so that the optimum is that of all rows together, or 1 / clients"}, \
-    {.name = "seed", .type = CLI_SEED, SOLVE(seed), .value = "N", .preset = "1", .group = "Problem", \
-     .help = "Of all that is random: the split, compressors, which clients take part"}
+    SOLVE_SEED_OPTION
+
+#define SOLVE_CLIENTS_OPTION \
+    {.name = "clients", .type = CLI_COUNT, SOLVE(clients), .value = "N", .preset = "1", .min = 1, .max = INFINITY, .group = "Clients", \
+     .help = "Deal the rows to N clients; at most as many as rows"}
 
 #define SOLVE_SPLIT_OPTIONS \
     {.name = "shuffle", .type = CLI_FLAG, SOLVE(shuffle), .preset = "true", .negatable = true, .group = "Clients", \

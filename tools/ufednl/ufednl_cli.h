@@ -18,6 +18,8 @@ cli_command ufednl_client(void);
 cli_command ufednl_local(void);
 cli_command ufednl_compare(void);
 cli_command ufednl_predict(void);
+cli_command ufednl_stats(void);
+cli_command ufednl_split(void);
 cli_command ufednl_convert(void);
 cli_command ufednl_generate(void);
 
