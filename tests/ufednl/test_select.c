@@ -47,11 +47,12 @@ static size_t slow_top_k(const double *v, size_t n, size_t k, uint32_t *slot)
 
 static void check(const double *v, size_t n, size_t k)
 {
-    static uint64_t keys[LONGEST];
+    uint64_t *keys = malloc(LONGEST * sizeof *keys); // holds keys and slots in turn
     static uint32_t fast[LONGEST + 1], slow[LONGEST];
     size_t expected = slow_top_k(v, n, k, slow);
     assert_int_equal(fednl__top_k(v, n, k, keys, fast), expected);
     assert_memory_equal(fast, slow, expected * sizeof *slow);
+    free(keys);
 }
 
 static void check_every_k(const double *v, size_t n)
@@ -131,12 +132,13 @@ static void test_zeros_are_left_out(void **state)
 {
     (void)state;
     double v[] = {0.0, -3.0, 0.0, 0.0, 1.0, -0.0};
-    uint64_t keys[6];
+    uint64_t *keys = malloc(6 * sizeof *keys);
     uint32_t slot[7];
     assert_int_equal(fednl__top_k(v, 6, 4, keys, slot), 2);
     assert_int_equal(slot[0], 1);
     assert_int_equal(slot[1], 4);
     assert_int_equal(fednl__top_k(v, 0, 4, keys, slot), 0);
+    free(keys);
 }
 
 int main(void)
