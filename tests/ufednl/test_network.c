@@ -96,6 +96,7 @@ static void compare(const ct_dataset *data, const fednl_options *opt, bool tcp)
     assert_same(local, remote);
     assert_int_equal(a.outcome, b.outcome);
     assert_int_equal(a.k, b.k);
+    assert_int_equal(a.pattern, b.pattern);
     assert_true(a.alpha == b.alpha);
     ct_assert_near(b.f, a.f, 1e-13, 0.0); // the certificate is summed client by client
     ct_assert_near(b.grad_norm, a.grad_norm, 1e-6, 1e-14);

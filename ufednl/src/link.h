@@ -46,6 +46,7 @@ struct fednl__link {
     double *weight;        // (clients) w_i
     bool *lost;            // (clients) not reachable now
     fednl_traffic traffic; // so far
+    size_t pattern;        // |P_i|, summed over the clients of whom it is known
     double derivatives_s, compress_s, wait_s;
 };
 

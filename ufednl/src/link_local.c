@@ -203,7 +203,7 @@ static ct_status build_clients(local *l, fednl_solver *s, const ct_split *split)
         CT_TRY(l->status[i]);
         fednl__desk_size_grow(&size, &l->client[i]);
         s->distinct += l->client[i].rows.distinct;
-        s->pattern += l->client[i].pattern.n;
+        l->link.pattern += l->client[i].pattern.n;
     }
     for (size_t i = 0; i < l->n_desks; i++)
         CT_TRY(fednl__desk_init(&l->desk[i], &size, l->compressor));

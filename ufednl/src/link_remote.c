@@ -176,6 +176,7 @@ static ct_status keep_pattern(fednl__remote *r, fednl__far *client, const fednl_
     if (n > 0)
         memcpy(client->position, update->index, n * sizeof *client->position);
     client->pattern = n;
+    r->link.pattern += n;
     client->active = fednl__wire_active(client->position, n, d, client->coordinate);
     return CT_OK;
 }

@@ -34,4 +34,7 @@ CT_MUST_USE ct_status fednl__link_remote_open(fednl__link **out, fednl__roll *ro
 CT_MUST_USE ct_status fednl__link_remote_start(fednl__link *link, const fednl__start *start,
                                                bool may_lose, ct_diag *diag);
 
+/* What clients will be told by close without a result. */
+void fednl__link_remote_explain(fednl__link *link, const char *reason);
+
 #endif

@@ -233,6 +233,11 @@ ct_status fednl__link_remote_start(fednl__link *link, const fednl__start *start,
     return may_lose && r->opt.listener != NULL ? open_door(r, diag) : CT_OK;
 }
 
+void fednl__link_remote_explain(fednl__link *link, const char *reason)
+{
+    ct_diag_set(&((fednl__remote *)link)->failure, "%s", reason);
+}
+
 // ---- coming back ----
 
 ct_status fednl__remote_welcome_back(fednl__remote *r, const ct_message *message, ct_diag *diag)

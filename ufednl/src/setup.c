@@ -365,6 +365,7 @@ static ct_status attach_remote(fednl_solver **out, fednl__link *link, const fedn
                               .counts = roll->counts};
     ct_status status = fednl__solver_begin(out, &problem, opt, diag);
     if (status != CT_OK) {
+        fednl__link_remote_explain(link, diag->text);
         link->ops->close(link, NULL);
         return status;
     }

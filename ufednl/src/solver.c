@@ -111,7 +111,7 @@ static ct_status fill_result(fednl_solver *s, fednl_outcome outcome, fednl_resul
                              .dimension = s->dimension,
                              .k = s->compressor.k,
                              .alpha = s->compressor.alpha,
-                             .pattern = s->pattern,
+                             .pattern = s->link->pattern,
                              .seconds_setup = s->setup_s,
                              .traffic = s->link->traffic};
     CT_TRY(s->link->ops->certify(s->link, s->x, &result->f, g, diag));

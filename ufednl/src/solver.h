@@ -26,7 +26,7 @@ struct fednl_solver {
     double label[2];      // larger, smaller
     uint32_t *coordinate; // (d) of each feature, then of the intercept
     uint32_t *everyone;   // (clients) 0, 1, …
-    size_t distinct, pattern;
+    size_t distinct;
     fednl__link *link;
     ct_pool *pool;
 
