@@ -43,6 +43,7 @@ typedef struct problem {
     ct_split *split;
     double *sign;
     uint32_t *coordinate;
+    double *constant;
     fednl__layout layout;
     double *x;
 } problem;
@@ -58,7 +59,8 @@ static void problem_create(problem *p, const char *path, size_t clients)
     check(ct_split_create(&p->split, p->data, &opt, &diag), &diag);
     size_t columns = p->data->cols;
     p->coordinate = allocate(columns + 1, sizeof(uint32_t));
-    p->layout = (fednl__layout){columns + 1, columns, true, p->coordinate};
+    p->constant = allocate(columns, sizeof(double));
+    p->layout = (fednl__layout){columns + 1, columns, true, p->coordinate, NULL};
     p->x = allocate(columns + 1, sizeof(double));
     for (size_t c = 0; c <= columns; c++)
         p->x[c] = 0.3 * sin((double)c);
@@ -70,6 +72,7 @@ static void order_columns(problem *p)
     fednl__count_columns(counts, p->data);
     check(fednl__order_columns(p->coordinate, counts, p->data->cols, true), NULL);
     free(counts);
+    p->layout.constant = fednl__find_constants(p->constant, p->data) ? p->constant : NULL;
 }
 
 /* The plain way. */

@@ -56,6 +56,7 @@ typedef struct problem {
     ct_dataset *data;
     double *sign;
     uint32_t *coordinate, *order;
+    double *constant; // of columns; NULL if they have several values or zeros
     fednl__layout layout;
     size_t n;
 } problem;
@@ -126,8 +127,13 @@ static void order_columns(problem *p, bool intercept)
     p->coordinate = allocate(columns + 1, sizeof *p->coordinate);
     fednl__count_columns(counts, p->data);
     ct_assert_ok(fednl__order_columns(p->coordinate, counts, columns, intercept), NULL);
-    p->layout = (fednl__layout){columns + intercept, columns, intercept, p->coordinate};
+    p->layout = (fednl__layout){columns + intercept, columns, intercept, p->coordinate, NULL};
     free(counts);
+    p->constant = allocate(columns, sizeof *p->constant);
+    if (!fednl__find_constants(p->constant, p->data)) {
+        free(p->constant);
+        p->constant = NULL;
+    }
 }
 
 /* Three quarters of the rows, in random order. */
@@ -154,6 +160,7 @@ static void problem_destroy(problem *p)
     ct_dataset_destroy(p->data);
     free(p->sign);
     free(p->coordinate);
+    free(p->constant);
     free(p->order);
 }
 
@@ -455,10 +462,32 @@ static void random_problems_agree_with_the_definition(void **state)
             x[c] = 0.7 * sin(1.0 + 3.0 * (double)c);
         expectation e = {x, reference_at(&p, x), count_distinct(&p), largest_eigenvalue(&p), 0};
         each_choice(&p, shapes[i].values != GENERAL, check_choice, &e);
+        p.layout.constant = p.constant;
+        if (p.constant != NULL)
+            each_choice(&p, true, check_choice, &e);
         reference_clear(&e.at_x);
         free(x);
         problem_destroy(&p);
     }
+}
+
+static void constants_are_found(void **state)
+{
+    (void)state;
+    const size_t start[] = {0, 2, 4, 5};
+    const uint32_t col[] = {0, 1, 1, 3, 3};
+    const double label[] = {1, -1, 1}, expected[] = {2, 3, 0, -1};
+    double val[] = {2, 3, 3, -1, -1}, constant[4];
+    ct_dataset *data;
+    ct_diag diag;
+    ct_assert_ok(ct_dataset_from_csr(&data, 3, 4, start, col, val, label, &diag), &diag);
+    assert_true(fednl__find_constants(constant, data));
+    assert_memory_equal(constant, expected, sizeof expected);
+    data->val[4] = 1.0;
+    assert_false(fednl__find_constants(constant, data));
+    data->val[3] = data->val[4] = 0.0; // equal, but they do not count
+    assert_false(fednl__find_constants(constant, data));
+    ct_dataset_destroy(data);
 }
 
 static void columns_of_several_values_have_no_bit_sets(void **state)
@@ -559,7 +588,7 @@ static void any_margin_is_fine(void **state)
     const uint32_t col[] = {0, 0, 0, 0}, order[] = {0, 1, 2, 3}, coordinate[] = {0};
     const double ones[] = {1, 1, 1, 1}, sign[] = {1, -1, 1, 1};
     const double margins[] = {0, 1e-300, 1e-8, 0.5, 40, 700, 746, 1e5, 1e300};
-    const fednl__layout layout = {1, 1, false, coordinate};
+    const fednl__layout layout = {1, 1, false, coordinate, NULL};
     ct_diag diag;
     problem p = {.layout = layout};
     client c;
@@ -591,7 +620,7 @@ static void small_losses_are_not_lost(void **state)
     const size_t start[] = {0, 1};
     const uint32_t col[] = {0}, order[] = {0}, coordinate[] = {0};
     const double one[] = {1}, sign[] = {1}, z[] = {40};
-    const fednl__layout layout = {1, 1, false, coordinate};
+    const fednl__layout layout = {1, 1, false, coordinate, NULL};
     ct_diag diag;
     problem p;
     client c;
@@ -686,6 +715,8 @@ static void check_real(const char *name, double expected_norm, size_t distinct)
     ct_rng_init(&rng, 1, CT_RNG_USER, 0, 0);
     take_rows(&p, &rng);
     p.n = p.data->rows;
+    p.layout.constant = p.constant;
+    assert_non_null(p.constant);
     init(&c, &p);
     client_work(&c, false);
     double *x = allocate(p.layout.dimension, sizeof *x);
@@ -770,6 +801,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_problems_agree_with_the_definition),
+        cmocka_unit_test(constants_are_found),
         cmocka_unit_test(columns_of_several_values_have_no_bit_sets),
         cmocka_unit_test(methods_suit_the_data),
         cmocka_unit_test(derivatives_are_derivatives),

@@ -606,9 +606,9 @@ static void test_starts_that_cannot_be(void **state)
     bad = good_start(beyond);
     refuse_start(&bad, "4 is no coordinate, or that of two columns");
     bad = good_start(many);
-    bad.layout = (fednl__layout){FEDNL__MAX_DIMENSION + 1, FEDNL__MAX_DIMENSION, true, many};
+    bad.layout = (fednl__layout){FEDNL__MAX_DIMENSION + 1, FEDNL__MAX_DIMENSION, true, many, NULL};
     refuse_start(&bad, "dimension 92682 (1 to 92681 are possible)");
-    bad.layout = (fednl__layout){0, 0, false, many};
+    bad.layout = (fednl__layout){0, 0, false, many, NULL};
     refuse_start(&bad, "dimension 0");
     const uint32_t order[] = {0, 1, 2, 3};
     const fednl__start good = good_start(order);

@@ -23,6 +23,7 @@ typedef struct fednl__layout {
     size_t columns;             // of the data: d, or d - 1 with an intercept
     bool intercept;             // the coordinate of the column of ones is coordinate[columns]
     const uint32_t *coordinate; // (d) of each column
+    const double *constant;     // (columns) fednl__find_constants; NULL: not so, or not known
 } fednl__layout;
 
 /* Number the columns by counts (columns) of the rows that have them (explicit zeros do not count);
@@ -31,6 +32,10 @@ CT_MUST_USE ct_status fednl__order_columns(uint32_t *coordinate, const uint64_t 
                                            size_t columns, bool intercept);
 /* Add the counts of data's rows to counts (data->cols). */
 void fednl__count_columns(uint64_t *counts, const ct_dataset *data);
+/* Whether all entries of each column of data are equal, and not 0: then constant (data->cols) is
+ * what they are (0 where there is none), and clients whose layout has it are set up in half the
+ * time. */
+bool fednl__find_constants(double *constant, const ct_dataset *data);
 
 /* How the rows are kept: what makes their Hessians cheapest. */
 typedef enum fednl__rows_method {

@@ -27,10 +27,9 @@ typedef struct builder {
     uint32_t *table;         // (slots) distinct row, plus 1; 0: empty
     size_t slots;            // a power of two
     // of distinct rows
-    uint32_t *hash;     // (n)
-    uint32_t *source;   // (n) row of the data
-    uint32_t *positive; // (n)
-    uint32_t *negative; // (n)
+    uint32_t *hash;        // (n)
+    uint32_t *source;      // (n) row of the data
+    uint32_t (*labels)[2]; // (n) how many are negative and positive
     size_t distinct;
     size_t nnz;
     double pairs;  // of entries in a row, each with itself too
@@ -44,10 +43,10 @@ typedef struct builder {
 } builder;
 
 /* Rows come in another order than the data lie in: fetch where they begin, and then what they hold,
- * some rows ahead. */
+ * some rows ahead. Inlined by order: a function that only fetches has no effect, and compilers drop
+ * its calls. */
 enum { AHEAD = 12 };
 
-/* Inlined by order: a function that only fetches has no effect, and compilers drop its calls. */
 static inline __attribute__((always_inline)) void
 prefetch_row(const builder *b, const uint32_t *rows, size_t i, size_t n)
 {
@@ -56,28 +55,40 @@ prefetch_row(const builder *b, const uint32_t *rows, size_t i, size_t n)
         __builtin_prefetch(data->row_start + rows[i + 2 * AHEAD]);
         __builtin_prefetch(b->sign + rows[i + 2 * AHEAD]);
     }
-    if (i + AHEAD < n) {
-        size_t begin = data->row_start[rows[i + AHEAD]], end = data->row_start[rows[i + AHEAD] + 1];
-        for (size_t e = begin; e < end; e += 8)
-            __builtin_prefetch(data->val + e);
-        for (size_t e = begin; e < end; e += 16)
-            __builtin_prefetch(data->col + e);
-    }
+    if (i + AHEAD >= n)
+        return;
+    size_t begin = data->row_start[rows[i + AHEAD]], end = data->row_start[rows[i + AHEAD] + 1];
+    for (size_t e = begin; e < end; e += 16)
+        __builtin_prefetch(data->col + e);
+    for (size_t e = begin; e < end && b->layout->constant == NULL; e += 8)
+        __builtin_prefetch(data->val + e);
 }
 
-/* Order does not matter, so that entries are mixed independently of each other. Zeros of either
- * sign are left out. */
-static uint32_t hash_row(const ct_dataset *data, size_t row)
+static uint64_t mix(uint64_t x)
 {
+    x *= UINT64_C(0x9E3779B97F4A7C15);
+    return x ^ (x >> 32);
+}
+
+/* A sum, so that entries are mixed independently of each other. Zeros of either sign are left out.
+ */
+static uint32_t hash_row(const builder *b, size_t row)
+{
+    const uint32_t *col = b->data->col;
+    const double *val = b->data->val;
     uint64_t sum = 0;
-    for (size_t e = data->row_start[row]; e < data->row_start[row + 1]; e++) {
-        uint64_t bits;
-        memcpy(&bits, data->val + e, sizeof bits);
-        uint64_t x = (data->col[e] ^ bits) * UINT64_C(0x9E3779B97F4A7C15);
-        x = (x ^ (x >> 32)) * UINT64_C(0xD6E8FEB86659FD93);
-        sum += bits << 1 != 0 ? x : 0;
+    size_t end = b->data->row_start[row + 1];
+    if (b->layout->constant != NULL) {
+        for (size_t e = b->data->row_start[row]; e < end; e++)
+            sum += mix(col[e] + 1);
+    } else {
+        for (size_t e = b->data->row_start[row]; e < end; e++) {
+            uint64_t bits;
+            memcpy(&bits, val + e, sizeof bits);
+            sum += bits << 1 != 0 ? mix(mix(bits) + col[e]) : 0;
+        }
     }
-    return (uint32_t)(sum >> 32) ^ (uint32_t)sum;
+    return (uint32_t)(mix(sum) >> 32);
 }
 
 /* Index of the next entry from e on that is not 0, or end. */
@@ -88,25 +99,30 @@ static size_t skip_zeros(const ct_dataset *data, size_t e, size_t end)
     return e;
 }
 
-static bool same_features(const ct_dataset *data, size_t a, size_t b)
-{
-    size_t end_a = data->row_start[a + 1], end_b = data->row_start[b + 1];
-    size_t e = skip_zeros(data, data->row_start[a], end_a);
-    size_t f = skip_zeros(data, data->row_start[b], end_b);
-    while (e < end_a && f < end_b) {
-        if (data->col[e] != data->col[f] || data->val[e] != data->val[f])
-            return false;
-        e = skip_zeros(data, e + 1, end_a);
-        f = skip_zeros(data, f + 1, end_b);
-    }
-    return e == end_a && f == end_b;
-}
-
-/* Learn what a row that is new says of the columns. */
-static void add_distinct(builder *b, size_t row)
+static bool same_features(const builder *b, size_t row, size_t other)
 {
     const ct_dataset *data = b->data;
-    size_t n = b->layout->intercept;
+    size_t e = data->row_start[row], end_e = data->row_start[row + 1];
+    size_t f = data->row_start[other], end_f = data->row_start[other + 1];
+    if (b->layout->constant != NULL)
+        return end_e - e == end_f - f &&
+               memcmp(data->col + e, data->col + f, (end_e - e) * sizeof *data->col) == 0;
+    e = skip_zeros(data, e, end_e);
+    f = skip_zeros(data, f, end_f);
+    while (e < end_e && f < end_f) {
+        if (data->col[e] != data->col[f] || data->val[e] != data->val[f])
+            return false;
+        e = skip_zeros(data, e + 1, end_e);
+        f = skip_zeros(data, f + 1, end_f);
+    }
+    return e == end_e && f == end_f;
+}
+
+/* Learn what the entries of a row that is new say of their columns. Returns how many are not 0. */
+static size_t learn_columns(builder *b, size_t row)
+{
+    const ct_dataset *data = b->data;
+    size_t n = 0;
     for (size_t e = data->row_start[row]; e < data->row_start[row + 1]; e++) {
         double value = data->val[e];
         if (value == 0.0)
@@ -117,6 +133,22 @@ static void add_distinct(builder *b, size_t row)
         b->constant &= c->value == value;
         n++;
     }
+    return n;
+}
+
+/* The same where all is known but the counts. */
+static size_t count_entries(builder *b, size_t row)
+{
+    size_t begin = b->data->row_start[row], end = b->data->row_start[row + 1];
+    for (size_t e = begin; e < end; e++)
+        b->columns[b->data->col[e]].count++;
+    return end - begin;
+}
+
+static void add_distinct(builder *b, size_t row)
+{
+    size_t n = b->layout->intercept;
+    n += b->layout->constant != NULL ? count_entries(b, row) : learn_columns(b, row);
     b->nnz += n;
     b->pairs += 0.5 * (double)n * (double)(n + 1);
 }
@@ -124,11 +156,11 @@ static void add_distinct(builder *b, size_t row)
 /* The distinct row that has the features of a row of the data; it may be new. */
 static size_t find_distinct(builder *b, uint32_t row)
 {
-    uint32_t hash = hash_row(b->data, row);
+    uint32_t hash = hash_row(b, row);
     size_t slot = hash & (b->slots - 1);
     for (; b->table[slot] != 0; slot = (slot + 1) & (b->slots - 1)) {
         size_t other = b->table[slot] - 1;
-        if (b->hash[other] == hash && same_features(b->data, b->source[other], row))
+        if (b->hash[other] == hash && same_features(b, row, b->source[other]))
             return other;
     }
     size_t j = b->distinct++;
@@ -142,10 +174,12 @@ static size_t find_distinct(builder *b, uint32_t row)
 static void merge_rows(builder *b)
 {
     b->constant = true;
+    for (size_t c = 0; c < b->layout->columns && b->layout->constant != NULL; c++)
+        b->columns[c].value = b->layout->constant[c];
     for (size_t i = 0; i < b->n; i++) {
         prefetch_row(b, b->order, i, b->n);
         size_t j = find_distinct(b, b->order[i]);
-        *(b->sign[b->order[i]] > 0.0 ? b->positive + j : b->negative + j) += 1;
+        b->labels[j][b->sign[b->order[i]] > 0.0]++;
     }
     if (b->layout->intercept)
         b->columns[b->layout->columns] = (column){1.0, (uint32_t)b->distinct, 0};
@@ -166,6 +200,18 @@ static size_t number_columns(builder *b)
     return active;
 }
 
+/* The local columns of distinct row j, where all of its entries count. */
+static size_t take_columns(builder *b, size_t j)
+{
+    const uint32_t *col = b->data->col;
+    size_t n = b->layout->intercept, row = b->source[j], end = b->data->row_start[row + 1];
+    prefetch_row(b, b->source, j, b->distinct);
+    b->local[0] = b->columns[b->layout->dimension - 1].local; // the intercept, if there is one
+    for (size_t e = b->data->row_start[row]; e < end; e++)
+        b->local[n++] = b->columns[col[e]].local;
+    return n;
+}
+
 /* The entries of distinct row j to local and entry, in the order of the data. */
 static size_t take_row(builder *b, size_t j)
 {
@@ -183,6 +229,12 @@ static size_t take_row(builder *b, size_t j)
         b->entry[n++] = data->val[e];
     }
     return n;
+}
+
+/* The columns alone. */
+static size_t take_pattern(builder *b, size_t j)
+{
+    return b->layout->constant != NULL ? take_columns(b, j) : take_row(b, j);
 }
 
 /* Insertion sort: short rows are nearly in order, and long ones take as many steps as adding their
@@ -256,7 +308,7 @@ static void count_block(const fednl__rows *rows, builder *b, size_t block)
 {
     memset(b->cursor, 0, rows->active * sizeof *b->cursor);
     for (size_t j = fednl__block_begin(block); j < fednl__block_end(rows, block); j++) {
-        size_t n = take_row(b, j);
+        size_t n = take_pattern(b, j);
         for (size_t i = 0; i < n; i++)
             b->cursor[b->local[i]]++;
     }
@@ -282,7 +334,7 @@ static void fill_block(fednl__rows *rows, builder *b, size_t block)
     }
     for (size_t j = begin; j < fednl__block_end(rows, block); j++) {
         uint8_t *bits = rows->bits + j * rows->row_bytes;
-        size_t n = take_row(b, j);
+        size_t n = take_pattern(b, j);
         for (size_t i = 0; i < n; i++) {
             uint32_t c = b->local[i];
             rows->list[b->cursor[c]++] = (uint16_t)(j - begin);
@@ -340,8 +392,8 @@ static void fill_rows(fednl__rows *rows, builder *b)
             rows->coordinate[c++] = (uint32_t)i;
     }
     for (size_t j = 0; j < rows->distinct; j++) {
-        rows->positive[j] = per_row * b->positive[j];
-        rows->negative[j] = per_row * b->negative[j];
+        rows->negative[j] = per_row * b->labels[j][0];
+        rows->positive[j] = per_row * b->labels[j][1];
     }
     if (rows->method == FEDNL__ROWS_BITS)
         fill_bits(rows, b);
@@ -362,8 +414,7 @@ static void layout_builder(builder *b)
     b->table = ct_arena_array(a, uint32_t, b->slots);
     b->hash = ct_arena_array(a, uint32_t, b->n);
     b->source = ct_arena_array(a, uint32_t, b->n);
-    b->positive = ct_arena_array(a, uint32_t, b->n);
-    b->negative = ct_arena_array(a, uint32_t, b->n);
+    b->labels = ct_arena_calloc(a, b->n, sizeof *b->labels);
 }
 
 static ct_status allocate_builder(builder *b)
@@ -439,6 +490,19 @@ void fednl__count_columns(uint64_t *counts, const ct_dataset *data)
 {
     for (size_t e = 0; e < data->nnz; e++)
         counts[data->col[e]] += data->val[e] != 0.0;
+}
+
+bool fednl__find_constants(double *constant, const ct_dataset *data)
+{
+    memset(constant, 0, data->cols * sizeof *constant);
+    for (size_t e = 0; e < data->nnz; e++) {
+        double *of_column = constant + data->col[e];
+        if (*of_column == 0.0)
+            *of_column = data->val[e];
+        if (*of_column != data->val[e] || data->val[e] == 0.0)
+            return false;
+    }
+    return true;
 }
 
 /* Sort ranked stably by one byte of how far the columns' counts are below the largest. */

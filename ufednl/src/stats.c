@@ -178,7 +178,7 @@ static ct_status survey_clients(survey *v, const fednl_options *opt, ct_diag *di
     for (size_t c = 0; c < s->features; c++)
         s->used_features += v->counts[c] > 0;
     CT_TRY(fednl__order_columns(v->coordinate, v->counts, s->features, opt->intercept));
-    v->layout = (fednl__layout){s->dimension, s->features, opt->intercept, v->coordinate};
+    v->layout = (fednl__layout){s->dimension, s->features, opt->intercept, v->coordinate, NULL};
     v->patterns = s->dimension < 92682; // d(d+1)/2 < 2^32
     ct_pool *pool;
     CT_TRY(ct_pool_create(&pool, opt->threads, diag));
