@@ -22,10 +22,13 @@ extern "C" {
 
 typedef enum permk_rule {
     PERMK_RULE_ROTATION = 0, // blocks are ranges, rotated among the clients: no gather, no scatter
-    PERMK_RULE_PERMUTATION = 1 // blocks are random sets, as in the paper
+    PERMK_RULE_PERMUTATION = 1, // blocks are random sets, as in the paper
+    PERMK_RULE_LINES = 2        // blocks are random sets of runs of PERMK_LINE coordinates, which
+                                // fill a cache line; where d < n PERMK_LINE, as permutation
 } permk_rule;
+#define PERMK_LINE 8
 
-/* "rotation", "permutation". */
+/* "rotation", "permutation", "lines". */
 const char *permk_rule_name(permk_rule rule);
 /* False, and *out untouched, for a name that is none of these. */
 CT_MUST_USE bool permk_rule_from_name(permk_rule *out, const char *name);
@@ -34,9 +37,12 @@ CT_MUST_USE bool permk_rule_from_name(permk_rule *out, const char *name);
 typedef struct permk_block {
     size_t length;         // coordinates; never 0 (0 only where d = 0, which is refused)
     size_t first;          // the range first … first + length - 1, when index is NULL
-    const uint32_t *index; // (length) the coordinates in the order they are sent; NULL: the range.
-                           // Borrowed until the next draw
-    double weight;         // 1 / (owners of each of these coordinates): 1 for d >= n
+    const uint32_t *index; // (length) the coordinates in the order they are sent; NULL: the range,
+                           // or the lines. Borrowed until the next draw
+    const uint32_t
+        *line;     // (lines) coordinates PERMK_LINE line[k] … of each run, the last run of all
+    size_t lines;  // may be cut short by d; NULL: the range. Borrowed until the next draw
+    double weight; // 1 / (owners of each of these coordinates): 1 for d >= n
 } permk_block;
 
 /* values[k] = x[coordinate k of the block]; x has d elements, values block->length. */

@@ -5,12 +5,16 @@
 #ifndef PERMK_AES_PERMK_AES_H
 #define PERMK_AES_PERMK_AES_H
 
+#include <permk_aes/core.h>
+#include <permk_aes/identity.h>
 #include <permk_aes/key.h>
+#include <permk_aes/logistic.h>
 #include <permk_aes/ownership.h>
 #include <permk_aes/problem.h>
 #include <permk_aes/quadratic.h>
 #include <permk_aes/server.h>
 #include <permk_aes/session.h>
 #include <permk_aes/train.h>
+#include <permk_aes/value.h>
 
 #endif

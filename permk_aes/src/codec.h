@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+/* What a compressor makes of a client's vector: a payload of fixed length, and back. */
+#ifndef PERMK_AES_CODEC_H
+#define PERMK_AES_CODEC_H
+
+#include <permk_aes/train.h>
+
+/* C_i(v) = scale r_i, r_i being the raw entries that are sent: scale is 1 + omega for PermK and
+ * RandK, 1 for the others. */
+typedef struct permk__codec {
+    permk_compressor compressor;
+    permk_value value;
+    uint32_t n;
+    size_t d, k;
+    uint64_t seed;
+    double scale, omega;    // omega of unbiased compressors; TopK: NaN
+    double contraction;     // TopK: k/d; Identity 1; unbiased: 1 / (1 + omega), of r_i
+    size_t entries;         // numbers in a payload: ceil(d/n), k, d
+    size_t payload_bytes;   // of every client in every round
+    permk_ownership *owner; // PermK only
+    uint64_t round;         // drawn last
+    void *scratch;          // private
+} permk__codec;
+
+/* Options as in permk_train_options; ownership_key for PermK. GD: the compressor is Identity.
+ * CT_EINVALID: k above d, NaN in values cannot happen. CT_ENOMEM, PERMK_ECRYPTO. */
+CT_MUST_USE ct_status permk__codec_init(permk__codec *codec, const permk_train_options *opt,
+                                        uint32_t n, size_t d, const unsigned char ownership_key[32],
+                                        ct_diag *diag);
+void permk__codec_clear(permk__codec *codec);
+/* Payload bytes without making one, for accounts. */
+size_t permk__codec_payload_bytes(const permk_train_options *opt, uint32_t n, size_t d);
+
+/* Everything below is about this round. */
+CT_MUST_USE ct_status permk__codec_draw(permk__codec *codec, uint64_t round, ct_diag *diag);
+
+/* The block of a client (PermK), e.g. to compute no more of a gradient than that. */
+permk_block permk__codec_block(const permk__codec *codec, uint32_t client);
+/* payload = r_client of v (d); of PermK from the block's entries (length) alone. Padded with zeros
+ * to payload_bytes. */
+void permk__codec_encode(permk__codec *codec, uint32_t client, const double *v, void *payload);
+void permk__codec_encode_block(permk__codec *codec, const permk_block *block, const double *values,
+                               void *payload);
+/* Where the entries of v can be sent as they lie in memory (PermK with ranges, or Identity; F64;
+ * little-endian machine; no padding): the first of them; else NULL. */
+const double *permk__codec_in_place(const permk__codec *codec, uint32_t client, const double *v);
+
+/* out (d) += factor r_client. False, and out may be partly changed: a number is not finite. */
+CT_MUST_USE bool permk__codec_add(permk__codec *codec, uint32_t client, const void *payload,
+                                  double factor, double *out);
+/* The factor by which r_client enters the mean of the C_i: 1/owners for PermK, scale / n else. */
+double permk__codec_mean_factor(const permk__codec *codec, uint32_t client);
+
+#endif
