@@ -51,7 +51,8 @@ void fednl__client_clear(fednl__client *client)
 void fednl__client_save(const fednl__client *client, fednl__checkpoint_writer *writer)
 {
     fednl__checkpoint_put_u64(writer, "client", client->id);
-    fednl__checkpoint_put_u64(writer, "data", fednl__rows_fingerprint(&client->rows));
+    fednl__checkpoint_put_u64(writer, "fingerprint of the rows",
+                              fednl__rows_fingerprint(&client->rows));
     fednl__checkpoint_put_u64(writer, "started", client->started);
     fednl__checkpoint_put_f64_array(writer, "base", client->base, client->rows.distinct);
     if (client->h != NULL)
@@ -62,8 +63,8 @@ ct_status fednl__client_restore(fednl__client *client, fednl__checkpoint *checkp
 {
     uint64_t started;
     CT_TRY(fednl__checkpoint_expect_u64(checkpoint, "client", client->id, diag));
-    CT_TRY(fednl__checkpoint_expect_u64(checkpoint, "data", fednl__rows_fingerprint(&client->rows),
-                                        diag));
+    CT_TRY(fednl__checkpoint_expect_u64(checkpoint, "fingerprint of the rows",
+                                        fednl__rows_fingerprint(&client->rows), diag));
     CT_TRY(fednl__checkpoint_get_u64(checkpoint, "started", &started, diag));
     CT_TRY(fednl__checkpoint_get_f64_array(checkpoint, "base", client->base, client->rows.distinct,
                                            diag));
