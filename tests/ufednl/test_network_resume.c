@@ -196,7 +196,7 @@ static void test_files_that_do_not_fit(void **state)
     later.client[0] = own;
     for (size_t e = 0; e < other->nnz; e++)
         other->val[e] *= 2.0; // the same counts, so that only the clients can tell
-    refuse_to_resume(other, &opt, &later, "client0.ckp: data is ");
+    refuse_to_resume(other, &opt, &later, "client0.ckp: fingerprint of the rows is ");
     free(later.server);
     free_paths(&f);
     ct_dataset_destroy(data);
