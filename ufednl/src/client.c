@@ -48,29 +48,28 @@ void fednl__client_clear(fednl__client *client)
 
 /* ---- checkpoints ---- */
 
-void fednl__client_save(const fednl__client *client, fednl__checkpoint_writer *writer)
+void fednl__client_save(const fednl__client *client, ct_checkpoint_writer *writer)
 {
-    fednl__checkpoint_put_u64(writer, "client", client->id);
-    fednl__checkpoint_put_u64(writer, "fingerprint of the rows",
-                              fednl__rows_fingerprint(&client->rows));
-    fednl__checkpoint_put_u64(writer, "started", client->started);
-    fednl__checkpoint_put_f64_array(writer, "base", client->base, client->rows.distinct);
+    ct_checkpoint_put_u64(writer, "client", client->id);
+    ct_checkpoint_put_u64(writer, "fingerprint of the rows",
+                          fednl__rows_fingerprint(&client->rows));
+    ct_checkpoint_put_u64(writer, "started", client->started);
+    ct_checkpoint_put_f64_array(writer, "base", client->base, client->rows.distinct);
     if (client->h != NULL)
-        fednl__checkpoint_put_f64_array(writer, "H", client->h, client->pattern.n);
+        ct_checkpoint_put_f64_array(writer, "H", client->h, client->pattern.n);
 }
 
-ct_status fednl__client_restore(fednl__client *client, fednl__checkpoint *checkpoint, ct_diag *diag)
+ct_status fednl__client_restore(fednl__client *client, ct_checkpoint *checkpoint, ct_diag *diag)
 {
     uint64_t started;
-    CT_TRY(fednl__checkpoint_expect_u64(checkpoint, "client", client->id, diag));
-    CT_TRY(fednl__checkpoint_expect_u64(checkpoint, "fingerprint of the rows",
-                                        fednl__rows_fingerprint(&client->rows), diag));
-    CT_TRY(fednl__checkpoint_get_u64(checkpoint, "started", &started, diag));
-    CT_TRY(fednl__checkpoint_get_f64_array(checkpoint, "base", client->base, client->rows.distinct,
-                                           diag));
+    CT_TRY(ct_checkpoint_expect_u64(checkpoint, "client", client->id, diag));
+    CT_TRY(ct_checkpoint_expect_u64(checkpoint, "fingerprint of the rows",
+                                    fednl__rows_fingerprint(&client->rows), diag));
+    CT_TRY(ct_checkpoint_get_u64(checkpoint, "started", &started, diag));
+    CT_TRY(
+        ct_checkpoint_get_f64_array(checkpoint, "base", client->base, client->rows.distinct, diag));
     if (client->h != NULL)
-        CT_TRY(
-            fednl__checkpoint_get_f64_array(checkpoint, "H", client->h, client->pattern.n, diag));
+        CT_TRY(ct_checkpoint_get_f64_array(checkpoint, "H", client->h, client->pattern.n, diag));
     client->started = started != 0;
     return CT_OK;
 }

@@ -115,7 +115,7 @@ static ct_status local_certify(fednl__link *link, const double *x, double *f, do
     return CT_OK;
 }
 
-static ct_status local_save(fednl__link *link, fednl__checkpoint_writer *writer, ct_diag *diag)
+static ct_status local_save(fednl__link *link, ct_checkpoint_writer *writer, ct_diag *diag)
 {
     (void)diag;
     local *l = (local *)link;
@@ -124,7 +124,7 @@ static ct_status local_save(fednl__link *link, fednl__checkpoint_writer *writer,
     return CT_OK;
 }
 
-static ct_status local_resume(fednl__link *link, fednl__checkpoint *checkpoint, ct_diag *diag)
+static ct_status local_resume(fednl__link *link, ct_checkpoint *checkpoint, ct_diag *diag)
 {
     local *l = (local *)link;
     for (size_t i = 0; i < link->clients; i++) {

@@ -258,7 +258,7 @@ CT_MUST_USE ct_status fednl_solver_model(fednl_solver *solver, fednl_model **out
 /* Write all that the solver knows (iterate, estimates of server and clients, counters) to a file,
  * whole or not at all; not while it runs, but from on_round is allowed. Resume reads it into a
  * solver that was created with the same data and options (tol, limits, threads and callbacks may
- * differ): it then goes on with the same bits as if it had not stopped. FEDNL_ECHECKPOINT with
+ * differ): it then goes on with the same bits as if it had not stopped. CT_ECHECKPOINT with
  * "path: reason": damaged, or of other data or options, named. Errors of files as in
  * ctrain/file.h. */
 CT_MUST_USE ct_status fednl_solver_save(const fednl_solver *solver, const char *path,
