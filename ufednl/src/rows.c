@@ -342,7 +342,8 @@ double fednl__rows_hessian(const fednl__rows *rows, const fednl__pattern *patter
                            fednl__work *work, double *g, double *h)
 {
     double loss = differentiate(rows, z, work);
-    if (rows->method == FEDNL__ROWS_BITS && rows->blocks == 1 && rows->kernels->pack_block) {
+    if (rows->method == FEDNL__ROWS_BITS && rows->blocks == 1 &&
+        rows->kernels->pack_block != NULL) {
         rows->kernels->pack_block(rows, pattern, work->first, work->second, work->x, h);
     } else {
         add_derivatives(rows, work);

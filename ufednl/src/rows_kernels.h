@@ -23,7 +23,8 @@ typedef struct fednl__rows_kernels {
      * diagonal, which fill a column up to a multiple of 8, are anything. */
     void (*add_block)(const fednl__rows *rows, size_t block, const double *first,
                       const double *second, double *g, double *triangle);
-    /* BITS, and there is but one block: g (a) and the Hessian h on the pattern. */
+    /* BITS, and there is but one block: g (a) and the Hessian h on the pattern. NULL: none faster
+     * than add_block and take. */
     void (*pack_block)(const fednl__rows *rows, const fednl__pattern *pattern, const double *first,
                        const double *second, double *g, double *h);
     /* Write column + coordinate[i] for the bits i of mask (words bytes) to out, which has room for
