@@ -8,18 +8,31 @@
 #include <math.h>
 #include <string.h>
 
-void fednl__work_size_grow(fednl__work_size *size, const fednl__rows *rows)
+/* The Hessian goes from registers to the pattern. */
+static bool is_packed(const fednl__rows *rows)
 {
-    size_t scaled = rows->method == FEDNL__ROWS_DENSE ? FEDNL__BLOCK_DENSE * rows->row_length : 0;
-    size->distinct = rows->distinct > size->distinct ? rows->distinct : size->distinct;
-    size->active = rows->active > size->active ? rows->active : size->active;
-    size->scaled = scaled > size->scaled ? scaled : size->scaled;
+    return rows->method == FEDNL__ROWS_BITS && rows->blocks == 1 &&
+           rows->kernels->pack_block != NULL;
+}
+
+static void grow(size_t *size, size_t wanted)
+{
+    *size = wanted > *size ? wanted : *size;
+}
+
+void fednl__work_size_grow(fednl__work_size *size, const fednl__rows *rows, bool hessian)
+{
+    grow(&size->distinct, rows->distinct);
+    grow(&size->active, rows->active);
+    if (hessian && !is_packed(rows))
+        grow(&size->triangle, fednl__padded(rows->active));
+    if (hessian && rows->method == FEDNL__ROWS_DENSE)
+        grow(&size->scaled, FEDNL__BLOCK_DENSE * rows->row_length);
 }
 
 void fednl__work_layout(fednl__work *work, ct_arena *arena, const fednl__work_size *size)
 {
-    size_t triangle = size->first_order ? 0 : fednl__padded(size->active);
-    work->triangle = ct_arena_array(arena, double, triangle);
+    work->triangle = ct_arena_array(arena, double, size->triangle);
     work->x = ct_arena_array(arena, double, size->active);
     work->first = ct_arena_array(arena, double, size->distinct);
     work->second = ct_arena_array(arena, double, size->distinct);
@@ -326,28 +339,17 @@ static void spread_gradient(const fednl__rows *rows, const double *x, double *g)
         g[rows->coordinate[c]] = x[c];
 }
 
-double fednl__rows_derivatives(const fednl__rows *rows, const double *z, bool hessian,
-                               fednl__work *work, double *g)
+double fednl__rows_derivatives(const fednl__rows *rows, const fednl__pattern *pattern,
+                               const double *z, fednl__work *work, double *g, double *h)
 {
     double loss = differentiate(rows, z, work);
-    if (hessian)
-        add_derivatives(rows, work);
-    else
+    if (pattern == NULL) {
         multiply_transposed(rows, work->first, work->x);
-    spread_gradient(rows, work->x, g);
-    return loss;
-}
-
-double fednl__rows_hessian(const fednl__rows *rows, const fednl__pattern *pattern, const double *z,
-                           fednl__work *work, double *g, double *h)
-{
-    double loss = differentiate(rows, z, work);
-    if (rows->method == FEDNL__ROWS_BITS && rows->blocks == 1 &&
-        rows->kernels->pack_block != NULL) {
+    } else if (is_packed(rows)) {
         rows->kernels->pack_block(rows, pattern, work->first, work->second, work->x, h);
     } else {
         add_derivatives(rows, work);
-        fednl__pattern_take(pattern, work->triangle, h);
+        rows->kernels->take(pattern, work->triangle, h);
     }
     spread_gradient(rows, work->x, g);
     return loss;

@@ -31,8 +31,9 @@ typedef struct fednl__rows_kernels {
      * 7 more; coordinate has a multiple of 8. Returns the end of what was written. */
     uint32_t *(*list_column)(const uint8_t *mask, size_t words, const uint32_t *coordinate,
                              uint32_t column, uint32_t *out);
-    /* See fednl__pattern_take, fednl__pattern_multiply. */
+    /* out (|P|) = the entries of the padded triangle on the pattern, which is then zero again. */
     void (*take)(const fednl__pattern *pattern, double *triangle, double *out);
+    /* See fednl__pattern_multiply. */
     void (*multiply)(const fednl__pattern *pattern, const double *h, const double *x, double *y);
 } fednl__rows_kernels;
 
