@@ -18,6 +18,11 @@ typedef struct fednl__rows_kernels {
     double cost_bits;  // 8 entries of a column and row
     double cost_pair;  // 1 entry
     double cost_dense; // 1 entry of the triangle and row
+    /* See rows_losses.h. */
+    void (*finish_losses)(size_t n, const double *p, const double *q, const double *z,
+                          double *loss);
+    void (*differentiate)(size_t n, const double *p, const double *q, const double *z,
+                          const double *exponent, double *first, double *second);
     /* BITS: with first and second derivatives (r) of the rows, the local gradient g (a) and the
      * triangle grow by those of a block; the triangle is zero where block is 0. Entries below the
      * diagonal, which fill a column up to a multiple of 8, are anything. */

@@ -104,6 +104,7 @@ INLINE double *eight_pack(double *out, eight v, const uint8_t *byte)
 }
 
 #include "rows_kernels_template.h"
+#include "rows_losses.h"
 
 static uint32_t *list_column(const uint8_t *mask, size_t words, const uint32_t *coordinate,
                              uint32_t column, uint32_t *out)
@@ -120,6 +121,8 @@ const fednl__rows_kernels fednl__rows_kernels_avx2 = {.simd = CT_SIMD_AVX2,
                                                       .cost_bits = 2.5,
                                                       .cost_pair = 1.6,
                                                       .cost_dense = 0.3,
+                                                      .finish_losses = finish_losses,
+                                                      .differentiate = differentiate,
                                                       .add_block = add_block,
                                                       .pack_block = pack_block,
                                                       .list_column = list_column,
