@@ -58,11 +58,16 @@ static ct_status evaluate(fednl_solver *s, ct_diag *diag)
     return CT_OK;
 }
 
+static bool all_finite(const double *v, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(v[i]))
+            return false;
+    return true;
+}
+
 static bool diverged(const fednl_solver *s)
 {
-    for (size_t c = 0; c < s->dimension; c++)
-        if (!isfinite(s->x[c]))
-            return true;
     if (!isfinite(s->l))
         return true;
     return measured(s) &&
@@ -137,6 +142,10 @@ static ct_status iterate(fednl_solver *s, fednl_outcome *outcome, ct_diag *diag)
         last_round = SIZE_MAX;
     double deadline_s = s->opt.time_limit_s > 0.0 ? ct_time_s() + s->opt.time_limit_s : INFINITY;
     for (;;) {
+        if (!all_finite(s->x, s->dimension)) { // nothing that a client could be asked about
+            *outcome = FEDNL_DIVERGED;
+            return CT_OK;
+        }
         if (!s->evaluated)
             CT_TRY(evaluate(s, diag));
         if (ended(s, last_round, deadline_s, outcome))
