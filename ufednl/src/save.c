@@ -18,7 +18,7 @@ typedef struct number_entry {
     double value;
 } number_entry;
 
-enum { COUNTS = 11, NUMBERS = 10 };
+enum { COUNTS = 12, NUMBERS = 10 };
 
 static void list_counts(const fednl_solver *s, count_entry out[COUNTS])
 {
@@ -33,6 +33,7 @@ static void list_counts(const fednl_solver *s, count_entry out[COUNTS])
         {"participants", s->opt.participants},
         {"check every", s->opt.check_every},
         {"memory", s->opt.memory},
+        {"trials", s->opt.line_search_trials},
         {"weights", s->opt.weights},
     };
     memcpy(out, list, sizeof list);
@@ -185,7 +186,8 @@ static ct_status get_state(fednl_solver *s, fednl__checkpoint *c, const char *pa
 ct_status fednl_solver_save(const fednl_solver *solver, const char *path, ct_diag *diag)
 {
     if (!solver->evaluated)
-        return ct_fail(diag, CT_EINVALID, "%s: there is nothing to save before the first round",
+        return ct_fail(diag, CT_EINVALID,
+                       "%s: there is nothing to save before the first round and after divergence",
                        path);
     fednl__checkpoint_writer *writer;
     CT_TRY(fednl__checkpoint_open(&writer, path, diag));
@@ -202,8 +204,13 @@ ct_status fednl_solver_save(const fednl_solver *solver, const char *path, ct_dia
 static ct_status restore(fednl_solver *s, fednl__checkpoint *c, const char *path, ct_diag *diag)
 {
     CT_TRY(expect_settings(s, c, path, diag));
+    s->torn = true;
+    s->evaluated = false;
     CT_TRY(get_state(s, c, path, diag));
-    return s->link->ops->resume(s->link, c, diag);
+    CT_TRY(s->link->ops->resume(s->link, c, diag));
+    s->torn = s->forget = s->tried = s->has_delta = false;
+    s->evaluated = true;
+    return CT_OK;
 }
 
 ct_status fednl_solver_resume(fednl_solver *solver, const char *path, ct_diag *diag)
@@ -212,7 +219,5 @@ ct_status fednl_solver_resume(fednl_solver *solver, const char *path, ct_diag *d
     CT_TRY(fednl__checkpoint_read(&checkpoint, path, diag));
     ct_status status = restore(solver, checkpoint, path, diag);
     fednl__checkpoint_close(checkpoint);
-    solver->evaluated = status == CT_OK;
-    solver->forget = solver->tried = solver->has_delta = false;
     return status;
 }

@@ -63,6 +63,7 @@ struct fednl_solver {
     double best_norm, first_f;
     size_t round;         // steps taken
     bool evaluated;       // f, g and h are those of x
+    bool torn;            // half of it is from a checkpoint that did not fit
     bool tried;           // the clients know x as the point accepted at t of the last search
     fednl__finish finish; // of the last run, for the clients
     bool finished;
