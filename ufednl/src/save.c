@@ -141,7 +141,7 @@ enum { STATE_NUMBERS = 8, STATE_COUNTS = 7 };
 static void put_state(const fednl_solver *s, fednl__checkpoint_writer *w)
 {
     const double numbers[STATE_NUMBERS] = {s->f, s->grad_norm, s->l,       s->slope,
-                                           s->t, s->constant,  s->first_f, s->best_norm};
+                                           s->t, s->constant,  s->first_f, s->best_f};
     const fednl_traffic *traffic = &s->link->traffic;
     const uint64_t counts[STATE_COUNTS] = {
         s->round,          s->participants,           s->lbfgs.pairs,     s->lbfgs.newest,
@@ -170,7 +170,7 @@ static ct_status get_state(fednl_solver *s, fednl__checkpoint *c, const char *pa
             CT_TRY(fednl__checkpoint_get_f64_array(c, arrays[i].name, arrays[i].data, arrays[i].n,
                                                    diag));
     double *const into[STATE_NUMBERS] = {&s->f, &s->grad_norm, &s->l,       &s->slope,
-                                         &s->t, &s->constant,  &s->first_f, &s->best_norm};
+                                         &s->t, &s->constant,  &s->first_f, &s->best_f};
     for (size_t i = 0; i < STATE_NUMBERS; i++)
         *into[i] = numbers[i];
     s->round = counts[0];

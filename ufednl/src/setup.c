@@ -262,7 +262,7 @@ static void fill_state(fednl_solver *s)
     s->system.h = s->h;
     s->system.ridge = s->ridge;
     s->forget = true;
-    s->best_norm = INFINITY;
+    s->best_f = INFINITY;
     s->t = NAN;
 }
 

@@ -49,8 +49,8 @@ static ct_status evaluate(fednl_solver *s, ct_diag *diag)
     CT_TRY(s->method->evaluate(s, diag));
     if (s->round == 0)
         s->first_f = s->f;
-    if (s->grad_norm < s->best_norm) {
-        s->best_norm = s->grad_norm;
+    if (s->f < s->best_f) {
+        s->best_f = s->f;
         memcpy(s->best_x, s->x, s->dimension * sizeof *s->best_x);
     }
     s->evaluated = true;

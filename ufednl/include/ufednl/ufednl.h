@@ -209,7 +209,7 @@ typedef enum fednl_outcome {
     FEDNL_BYTE_LIMIT,  // max_bytes_up have been sent
     FEDNL_INTERRUPTED, // the stop flag was raised
     FEDNL_DIVERGED     // f or its gradient grew beyond bounds or was no number; the model is the
-                       // iterate of smallest gradient
+                       // iterate of smallest f
 } fednl_outcome;
 /* "converged", "stalled", "max_rounds", "time_limit", "byte_limit", "interrupted", "diverged". */
 const char *fednl_outcome_name(fednl_outcome outcome);
