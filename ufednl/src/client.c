@@ -34,8 +34,7 @@ ct_status fednl__client_init(fednl__client *client, uint32_t id,
     ct_arena_init_measuring(&client->state);
     layout_state(client);
     CT_TRY(ct_arena_init(&client->state, ct_arena_high_water(&client->state)));
-    layout_state(client);
-    memset(client->base, 0, client->rows.distinct * sizeof *client->base);
+    layout_state(client); // the base is x = 0
     return CT_OK;
 }
 
@@ -84,7 +83,7 @@ void fednl__desk_size_grow(fednl__desk_size *size, const fednl__client *client)
         size->pattern = client->pattern.n;
 }
 
-static void layout_desk(fednl__desk *desk, const fednl__desk_size *size, bool estimates)
+static void layout_desk(fednl__desk *desk, const fednl__desk_size *size)
 {
     ct_arena *a = &desk->memory;
     fednl__work_layout(&desk->work, a, &size->work);
@@ -92,24 +91,25 @@ static void layout_desk(fednl__desk *desk, const fednl__desk_size *size, bool es
     desk->z = ct_arena_array(a, double, size->work.distinct);
     desk->dz = ct_arena_array(a, double, size->work.distinct);
     desk->x = desk->y = desk->difference = NULL;
-    if (estimates) {
+    if (!size->work.first_order) {
         desk->x = ct_arena_array(a, double, size->work.active);
         desk->y = ct_arena_array(a, double, size->work.active);
         desk->difference = ct_arena_array(a, double, size->pattern);
     }
 }
 
-ct_status fednl__desk_init(fednl__desk *desk, const fednl__desk_size *size,
+ct_status fednl__desk_init(fednl__desk *desk, const fednl__desk_size *maxima,
                            const fednl__compressor *compressor)
 {
+    fednl__desk_size size = *maxima;
+    size.work.first_order = compressor == NULL;
     ct_arena_init_measuring(&desk->memory);
-    layout_desk(desk, size, compressor != NULL);
+    layout_desk(desk, &size);
     CT_TRY(ct_arena_init(&desk->memory, ct_arena_high_water(&desk->memory)));
-    layout_desk(desk, size, compressor != NULL);
+    layout_desk(desk, &size);
     if (compressor == NULL || compressor->kind == FEDNL_COMPRESSOR_IDENTITY)
         return CT_OK;
-    return fednl__compress_work_create(&desk->compress, compressor, size->pattern,
-                                       size->work.active);
+    return fednl__compress_work_create(&desk->compress, compressor, size.pattern, size.work.active);
 }
 
 void fednl__desk_clear(fednl__desk *desk)
