@@ -83,7 +83,7 @@ void fednl__desk_size_grow(fednl__desk_size *size, const fednl__client *client)
         size->pattern = client->pattern.n;
 }
 
-static void layout_desk(fednl__desk *desk, const fednl__desk_size *size)
+static void layout_desk(fednl__desk *desk, const fednl__desk_size *size, bool estimates)
 {
     ct_arena *a = &desk->memory;
     fednl__work_layout(&desk->work, a, &size->work);
@@ -91,25 +91,24 @@ static void layout_desk(fednl__desk *desk, const fednl__desk_size *size)
     desk->z = ct_arena_array(a, double, size->work.distinct);
     desk->dz = ct_arena_array(a, double, size->work.distinct);
     desk->x = desk->y = desk->difference = NULL;
-    if (!size->work.first_order) {
+    if (estimates) {
         desk->x = ct_arena_array(a, double, size->work.active);
         desk->y = ct_arena_array(a, double, size->work.active);
         desk->difference = ct_arena_array(a, double, size->pattern);
     }
 }
 
-ct_status fednl__desk_init(fednl__desk *desk, const fednl__desk_size *maxima,
+ct_status fednl__desk_init(fednl__desk *desk, const fednl__desk_size *size,
                            const fednl__compressor *compressor)
 {
-    fednl__desk_size size = *maxima;
-    size.work.first_order = compressor == NULL;
     ct_arena_init_measuring(&desk->memory);
-    layout_desk(desk, &size);
+    layout_desk(desk, size, compressor != NULL);
     CT_TRY(ct_arena_init(&desk->memory, ct_arena_high_water(&desk->memory)));
-    layout_desk(desk, &size);
+    layout_desk(desk, size, compressor != NULL);
     if (compressor == NULL || compressor->kind == FEDNL_COMPRESSOR_IDENTITY)
         return CT_OK;
-    return fednl__compress_work_create(&desk->compress, compressor, size.pattern, size.work.active);
+    return fednl__compress_work_create(&desk->compress, compressor, size->pattern,
+                                       size->work.active);
 }
 
 void fednl__desk_clear(fednl__desk *desk)
