@@ -160,7 +160,7 @@ static void test_without_estimates(void **state)
 {
     (void)state;
     fixture *f = fixture_new(40, 6, 0.5, 2);
-    f->layout = (fednl__layout){f->c.d, f->c.features, f->c.intercept, f->c.coordinate};
+    f->layout = (fednl__layout){f->c.d, f->c.features, f->c.intercept, f->c.coordinate, NULL};
     build(f, NULL, 0);
     assert_int_equal(f->client.pattern.n, 0);
     points p = {0};

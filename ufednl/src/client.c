@@ -34,8 +34,7 @@ ct_status fednl__client_init(fednl__client *client, uint32_t id,
     ct_arena_init_measuring(&client->state);
     layout_state(client);
     CT_TRY(ct_arena_init(&client->state, ct_arena_high_water(&client->state)));
-    layout_state(client);
-    memset(client->base, 0, client->rows.distinct * sizeof *client->base);
+    layout_state(client); // the base is x = 0
     return CT_OK;
 }
 
@@ -78,7 +77,7 @@ ct_status fednl__client_restore(fednl__client *client, ct_checkpoint *checkpoint
 
 void fednl__desk_size_grow(fednl__desk_size *size, const fednl__client *client)
 {
-    fednl__work_size_grow(&size->work, &client->rows);
+    fednl__work_size_grow(&size->work, &client->rows, client->compressor != NULL);
     size->dimension = client->rows.dimension;
     if (client->pattern.n > size->pattern)
         size->pattern = client->pattern.n;
@@ -106,7 +105,6 @@ ct_status fednl__desk_init(fednl__desk *desk, const fednl__desk_size *size,
     layout_desk(desk, size, compressor != NULL);
     CT_TRY(ct_arena_init(&desk->memory, ct_arena_high_water(&desk->memory)));
     layout_desk(desk, size, compressor != NULL);
-    memset(desk->work.triangle, 0, fednl__padded(size->work.active) * sizeof(double));
     if (compressor == NULL || compressor->kind == FEDNL_COMPRESSOR_IDENTITY)
         return CT_OK;
     return fednl__compress_work_create(&desk->compress, compressor, size->pattern,
@@ -159,11 +157,16 @@ static void answer_loss(const fednl__client *client, const fednl__request *reque
 
 /* ---- what was learnt ---- */
 
+/* Where the Hessian goes: to the estimate, if it is to become that. */
+static double *room_for_hessian(const fednl__client *client, const fednl__desk *desk)
+{
+    return client->h != NULL && !client->started ? client->h : desk->difference;
+}
+
 /* The Hessian itself is sent and becomes the estimate: nothing is lacking afterwards. */
 static void send_whole(fednl__client *client, fednl__desk *desk, fednl__reply *reply)
 {
-    double *value = client->h != NULL ? client->h : desk->difference;
-    fednl__pattern_take(&client->pattern, desk->work.triangle, value);
+    double *value = room_for_hessian(client, desk);
     reply->whole = true;
     reply->l = 0.0;
     reply->update = (fednl__update){
@@ -175,7 +178,6 @@ static ct_status send_difference(fednl__client *client, const fednl__request *re
                                  fednl__desk *desk, fednl__reply *reply)
 {
     double *difference = desk->difference;
-    fednl__pattern_take(&client->pattern, desk->work.triangle, difference);
     ct_kernels_get()->f64.sub(difference, difference, client->h, client->pattern.n);
     if (client->compressor->kind == FEDNL_COMPRESSOR_IDENTITY) { // nothing is lacking then: l = 0
         reply->update = (fednl__update){.n = client->pattern.n,
@@ -237,8 +239,9 @@ ct_status fednl__client_answer(fednl__client *client, const fednl__request *requ
     if (request->accept)
         z = accept_point(client, z);
     if (derivatives) {
-        reply->f = fednl__rows_derivatives(&client->rows, z, request->ask & FEDNL__ASK_HESSIAN,
-                                           &desk->work, desk->g);
+        bool hessian = request->ask & FEDNL__ASK_HESSIAN;
+        reply->f = fednl__rows_derivatives(&client->rows, hessian ? &client->pattern : NULL, z,
+                                           &desk->work, desk->g, room_for_hessian(client, desk));
         reply->g = desk->g;
     }
     client->derivatives_s += ct_time_s() - begin;

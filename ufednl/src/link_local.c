@@ -197,6 +197,8 @@ static void build_task(void *context, size_t task, size_t worker)
 static ct_status build_clients(local *l, fednl_solver *s, const ct_split *split)
 {
     building b = {l, split, fednl__solver_layout(s)};
+    if (fednl__find_constants(l->as_data, l->data)) // scratch as yet
+        b.layout.constant = l->as_data;
     ct_pool_run(l->pool, s->clients, build_task, &b);
     fednl__desk_size size = {0};
     for (size_t i = 0; i < s->clients; i++) {

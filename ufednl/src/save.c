@@ -18,7 +18,7 @@ typedef struct number_entry {
     double value;
 } number_entry;
 
-enum { COUNTS = 11, NUMBERS = 10 };
+enum { COUNTS = 12, NUMBERS = 10 };
 
 static void list_counts(const fednl_solver *s, count_entry out[COUNTS])
 {
@@ -33,6 +33,7 @@ static void list_counts(const fednl_solver *s, count_entry out[COUNTS])
         {"participants", s->opt.participants},
         {"check every", s->opt.check_every},
         {"memory", s->opt.memory},
+        {"trials", s->opt.line_search_trials},
         {"weights", s->opt.weights},
     };
     memcpy(out, list, sizeof list);
@@ -141,7 +142,7 @@ enum { STATE_NUMBERS = 8, STATE_COUNTS = 7 };
 static void put_state(const fednl_solver *s, ct_checkpoint_writer *w)
 {
     const double numbers[STATE_NUMBERS] = {s->f, s->grad_norm, s->l,       s->slope,
-                                           s->t, s->constant,  s->first_f, s->best_norm};
+                                           s->t, s->constant,  s->first_f, s->best_f};
     const fednl_traffic *traffic = &s->link->traffic;
     const uint64_t counts[STATE_COUNTS] = {
         s->round,          s->participants,           s->lbfgs.pairs,     s->lbfgs.newest,
@@ -170,7 +171,7 @@ static ct_status get_state(fednl_solver *s, ct_checkpoint *c, const char *path, 
             CT_TRY(
                 ct_checkpoint_get_f64_array(c, arrays[i].name, arrays[i].data, arrays[i].n, diag));
     double *const into[STATE_NUMBERS] = {&s->f, &s->grad_norm, &s->l,       &s->slope,
-                                         &s->t, &s->constant,  &s->first_f, &s->best_norm};
+                                         &s->t, &s->constant,  &s->first_f, &s->best_f};
     for (size_t i = 0; i < STATE_NUMBERS; i++)
         *into[i] = numbers[i];
     s->round = counts[0];
@@ -186,7 +187,8 @@ static ct_status get_state(fednl_solver *s, ct_checkpoint *c, const char *path, 
 ct_status fednl_solver_save(const fednl_solver *solver, const char *path, ct_diag *diag)
 {
     if (!solver->evaluated)
-        return ct_fail(diag, CT_EINVALID, "%s: there is nothing to save before the first round",
+        return ct_fail(diag, CT_EINVALID,
+                       "%s: there is nothing to save before the first round and after divergence",
                        path);
     ct_checkpoint_writer *writer;
     CT_TRY(ct_checkpoint_open(&writer, path, diag));
@@ -203,8 +205,13 @@ ct_status fednl_solver_save(const fednl_solver *solver, const char *path, ct_dia
 static ct_status restore(fednl_solver *s, ct_checkpoint *c, const char *path, ct_diag *diag)
 {
     CT_TRY(expect_settings(s, c, path, diag));
+    s->torn = true;
+    s->evaluated = false;
     CT_TRY(get_state(s, c, path, diag));
-    return s->link->ops->resume(s->link, c, diag);
+    CT_TRY(s->link->ops->resume(s->link, c, diag));
+    s->torn = s->forget = s->tried = s->has_delta = false;
+    s->evaluated = true;
+    return CT_OK;
 }
 
 ct_status fednl_solver_resume(fednl_solver *solver, const char *path, ct_diag *diag)
@@ -213,7 +220,5 @@ ct_status fednl_solver_resume(fednl_solver *solver, const char *path, ct_diag *d
     CT_TRY(ct_checkpoint_read(&checkpoint, path, diag));
     ct_status status = restore(solver, checkpoint, path, diag);
     ct_checkpoint_close(checkpoint);
-    solver->evaluated = status == CT_OK;
-    solver->forget = solver->tried = solver->has_delta = false;
     return status;
 }
