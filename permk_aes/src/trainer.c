@@ -509,16 +509,3 @@ ct_status permk__trainer_finish(const permk__trainer *t, permk_result *result, d
     memcpy(x, t->x, t->d * sizeof *x);
     return CT_OK;
 }
-
-/* ---- Messages as parts ---- */
-
-size_t permk__chunks(size_t size_bytes, size_t chunk_bytes)
-{
-    return size_bytes == 0 ? 1 : (size_bytes - 1) / chunk_bytes + 1;
-}
-
-uint64_t permk__message_wire_bytes(size_t size_bytes, size_t chunk_bytes, size_t overhead)
-{
-    uint64_t a_chunk = CT_FRAME_HEADER_BYTES + 1 + overhead; // the flags
-    return size_bytes + permk__chunks(size_bytes, chunk_bytes) * a_chunk;
-}

@@ -26,13 +26,13 @@ typedef struct permk__trainer {
     double *update;     // (d) mean of what the clients sent in this round
     double *direction;  // (d) MARINA and EF21: g; DIANA: h; NULL: the update is the direction
     double **shift;     // (n) of the clients that live here (d): DIANA h_i, EF21 g_i, MARINA the
-                    // gradient at the iterate before; NULL: the method has none
-    double *measure;   // (d + 1) where f is evaluated by all: mean gradient, then loss; or NULL
-    uint64_t round;    // steps taken
-    bool finite;       // x was, after the last step
-    bool judged;       // first_norm is known
-    double first_norm; // ||grad f||^2 as evaluated first
-    double loss, norm; // as evaluated last
+                        // gradient at the iterate before; NULL: the method has none
+    double *measure;    // (d + 1) where f is evaluated by all: mean gradient, then loss; or NULL
+    uint64_t round;     // steps taken
+    bool finite;        // x was, after the last step
+    bool judged;        // first_norm is known
+    double first_norm;  // ||grad f||^2 as evaluated first
+    double loss, norm;  // as evaluated last
     permk_phases phases;
 } permk__trainer;
 
@@ -87,11 +87,28 @@ CT_MUST_USE ct_status permk__trainer_restore(permk__trainer *t, const char *path
 /* Save where it is asked for and due. */
 CT_MUST_USE ct_status permk__trainer_checkpoint(const permk__trainer *t, ct_diag *diag);
 
-/* ---- Messages as parts (exchange.c) ---- */
+/* ---- Messages as parts ---- */
 
-/* A message of size_bytes goes out in chunks of at most chunk_bytes of plain text. */
-size_t permk__chunks(size_t size_bytes, size_t chunk_bytes);
-/* Bytes on the wire of such a message: frames, flags, tags, signatures. */
-uint64_t permk__message_wire_bytes(size_t size_bytes, size_t chunk_bytes, size_t overhead);
+/* The session of these settings, with the nonces (n, PERMK_NONCE_BYTES) of all clients. */
+CT_MUST_USE ct_status permk__trainer_session(const permk__trainer *t, permk_session **out,
+                                             const permk_key *key, const unsigned char *nonces,
+                                             ct_diag *diag);
+/* Its id in hexadecimal digits. */
+void permk__session_text(const permk_session *session, char out[33]);
+
+/* The chunks of a message: begin, then next until it says no. */
+typedef struct permk__parts {
+    permk_part part;
+    size_t offset, size; // of this chunk's plain text in the message's
+    size_t total, chunk_bytes;
+} permk__parts;
+permk__parts permk__parts_begin(const permk__trainer *t, permk_kind kind);
+bool permk__parts_next(permk__parts *parts);
+/* Frames, flags, tags and signatures of such a message on the wire. */
+uint64_t permk__parts_wire_bytes(const permk__parts *message, size_t overhead);
+
+/* Add what one client sends and receives in the round that was just exchanged, its message being of
+ * the round's codec and all clients there. */
+void permk__trainer_account(const permk__trainer *t, size_t overhead, permk_result *result);
 
 #endif
