@@ -2,7 +2,7 @@
 /* All clients in one process: every message is really sealed and really opened, no socket. */
 #include "trainer.h"
 
-#include <ctrain/bytes.h>
+#include <ctrain/arena.h>
 #include <ctrain/timer.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,7 +56,7 @@ static ct_status simulation_init(simulation *s, permk_problem *problem, const do
     CT_TRY(permk__trainer_open(t, s->session, diag));
     s->room_bytes = t->codec.payload_bytes > t->dense.payload_bytes ? t->codec.payload_bytes
                                                                     : t->dense.payload_bytes;
-    size_t chunks = permk__chunks(s->room_bytes, opt->chunk_bytes), payloads, messages;
+    size_t chunks = s->room_bytes / opt->chunk_bytes + 1, payloads, messages;
     s->sealed_bytes = s->room_bytes + chunks * permk_session_overhead_bytes(s->session);
     if (!ct_mul_size(&payloads, t->n, s->room_bytes) ||
         !ct_mul_size(&messages, t->n, s->sealed_bytes))
