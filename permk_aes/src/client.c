@@ -166,9 +166,9 @@ ct_status permk__party_send(permk__party *p, uint8_t type, const void *data, siz
 
 /* ---- Life ---- */
 
-static size_t smaller(size_t a, size_t b)
+static size_t larger(size_t a, size_t b)
 {
-    return a < b ? a : b;
+    return a > b ? a : b;
 }
 
 static ct_status allocate_messages(permk__party *p, ct_diag *diag)
@@ -176,20 +176,16 @@ static ct_status allocate_messages(permk__party *p, ct_diag *diag)
     permk__trainer *t = &p->trainer;
     size_t n = t->n, bytes, parts = 0;
     size_t overhead = permk_session_overhead_bytes(p->session);
-    p->payload_bytes = t->codec.payload_bytes > t->dense.payload_bytes ? t->codec.payload_bytes
-                                                                       : t->dense.payload_bytes;
-    size_t stop_bytes = PERMK__STOP_VALUES * sizeof(double);
-    size_t plain = smaller(p->payload_bytes, t->opt->chunk_bytes);
-    if (t->problem->own_only)
-        plain = smaller((t->d + 1) * sizeof(double), t->opt->chunk_bytes);
-    plain = plain > stop_bytes ? plain : stop_bytes;
-    plain = plain > p->payload_bytes ? plain : smaller(p->payload_bytes, t->opt->chunk_bytes);
+    p->payload_bytes = larger(t->codec.payload_bytes, t->dense.payload_bytes);
+    size_t measure_bytes = t->problem->own_only ? (t->d + 1) * sizeof(double) : 0;
+    size_t largest = larger(larger(p->payload_bytes, measure_bytes), // a stop message fits anyway
+                            PERMK__STOP_VALUES * sizeof(double));
     bool ok = ct_mul_size(&bytes, n, p->payload_bytes);
-    if (t->problem->own_only)
-        ok = ok && ct_mul_size(&parts, n, (t->d + 1) * sizeof(double));
+    ok = ok && ct_mul_size(&parts, n, measure_bytes);
     p->messages = ok ? malloc(bytes) : NULL;
     p->parts = ok && parts > 0 ? malloc(parts) : NULL;
-    p->sealed = malloc(1 + plain + overhead);
+    p->sealed =
+        malloc(1 + overhead + (largest < t->opt->chunk_bytes ? largest : t->opt->chunk_bytes));
     if (p->messages == NULL || p->sealed == NULL || (parts > 0 && p->parts == NULL))
         return ct_fail(diag, CT_ENOMEM, "client: out of memory");
     return CT_OK;
@@ -383,22 +379,25 @@ static ct_status evaluate(permk__party *p, bool *evaluated, ct_diag *diag)
 
 /* ---- Rounds ---- */
 
+/* A number that is not finite, whoever sent it, ends the run for all: they have the same messages.
+ */
+static void refuse_number(permk__party *p, uint32_t client)
+{
+    char line[96];
+    snprintf(line, sizeof line, "round %llu: client %u sent a number that is not finite",
+             (unsigned long long)p->trainer.round, client);
+    say(p, line);
+    p->trainer.finite = false;
+}
+
 static ct_status apply_round(permk__party *p, ct_diag *diag)
 {
     permk__trainer *t = &p->trainer;
     p->absent = 0;
     for (uint32_t i = 0; i < t->n; i++) {
-        if (!p->here[i]) {
-            p->absent++;
-            continue;
-        }
-        if (!permk__trainer_add(t, i, p->messages + i * p->payload_bytes)) {
-            if (i != p->id)
-                return ct_fail(diag, PERMK_EAUTH,
-                               "client %u, round %llu: it sent a number that is not finite", i,
-                               (unsigned long long)t->round);
-            t->finite = false;
-        }
+        p->absent += !p->here[i];
+        if (p->here[i] && !permk__trainer_add(t, i, p->messages + i * p->payload_bytes))
+            refuse_number(p, i);
     }
     permk__trainer_account(t, permk_session_overhead_bytes(p->session), &p->result);
     p->result.absences += p->absent;

@@ -370,13 +370,15 @@ void permk__trainer_step(permk__trainer *t, uint32_t absent)
     if (whole && absent > 0 && absent < t->n) // the mean of those that are there
         for (size_t j = 0; j < t->d; j++)
             t->update[j] *= (double)t->n / (double)(t->n - absent);
-    combine(t);
-    for (size_t j = 0; j < t->d; j++) {
-        t->x[j] -= step * t->update[j];
-        sum += t->x[j];
+    if (t->finite) { // else x stays what it was
+        combine(t);
+        for (size_t j = 0; j < t->d; j++) {
+            t->x[j] -= step * t->update[j];
+            sum += t->x[j];
+        }
+        t->finite = isfinite(sum);
+        t->at_x = false;
     }
-    t->finite = isfinite(sum);
-    t->at_x = false;
     t->round++;
     t->phases.step += ct_time_s() - start;
 }
