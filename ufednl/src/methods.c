@@ -4,6 +4,7 @@
 #include "solver.h"
 
 #include <ctrain/rng.h>
+#include <ctrain/select.h>
 #include <ctrain/timer.h>
 #include <math.h>
 #include <string.h>
@@ -255,7 +256,7 @@ static ct_status step_bidirectional(fednl_solver *s, bool *stalled, ct_diag *dia
     CT_TRY(newton_step(s, s->g, s->step, diag));
     size_t k = (size_t)s->opt.model_k.value;
     s->n_delta =
-        fednl__top_k(s->step, s->dimension, k, (uint64_t *)(void *)s->key_room, s->delta_index);
+        ct_top_k_f64(s->step, s->dimension, k, (uint64_t *)(void *)s->key_room, s->delta_index);
     for (size_t i = 0; i < s->n_delta; i++) {
         uint32_t c = s->delta_index[i];
         s->delta[i] = -s->opt.model_rate * s->step[c];

@@ -212,7 +212,7 @@ static void layout_method(fednl_solver *s, ct_arena *a)
         s->anchor = ct_arena_array(a, double, d);
         s->anchor_g = ct_arena_array(a, double, d);
         s->key_room = ct_arena_array(a, double, d);
-        s->delta_index = ct_arena_array(a, uint32_t, d + 1); // see fednl__top_k
+        s->delta_index = ct_arena_array(a, uint32_t, d + 1); // see ct_top_k_f64
         s->delta = ct_arena_array(a, double, d);
         break;
     case FEDNL_ALGORITHM_LBFGS:
