@@ -13,8 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIXED_BYTES (PERMK_NONCE_BYTES + PERMK_PUBLIC_KEY_BYTES + PERMK_SIGNATURE_BYTES)
-
 static const char hello_label[] = "permk 2 hello", keys_label[] = "permk 2 keys";
 
 /* What was said, of all clients. */
@@ -54,7 +52,8 @@ static ct_status send_hello(meeting *m, ct_diag *diag)
     unsigned char *nonce = m->nonces + (size_t)p->id * PERMK_NONCE_BYTES;
     unsigned char *fresh = m->fresh + (size_t)p->id * PERMK_PUBLIC_KEY_BYTES;
     unsigned char signature[PERMK_SIGNATURE_BYTES] = {0};
-    unsigned char text[PERMK__SETTINGS_SIZE + 256], hello[FIXED_BYTES + PERMK__SETTINGS_SIZE];
+    unsigned char text[PERMK__SETTINGS_SIZE + 256],
+        hello[PERMK__HELLO_BYTES + PERMK__SETTINGS_SIZE];
     CT_TRY(permk_random_bytes(nonce, PERMK_NONCE_BYTES, diag));
     if (m->agreement != NULL)
         memcpy(fresh, permk_agreement_public(m->agreement), PERMK_PUBLIC_KEY_BYTES);
@@ -254,6 +253,18 @@ static ct_status agree(meeting *m, ct_diag *diag)
 
 /* ---- Meeting ---- */
 
+static void account(meeting *m)
+{
+    permk__party *p = m->party;
+    uint64_t hello = permk__hello_wire_bytes(&p->trainer), keys = 0;
+    if (m->agreement != NULL)
+        keys = CT_FRAME_HEADER_BYTES + (uint64_t)p->trainer.n * PERMK_WRAPPED_BYTES +
+               PERMK_SIGNATURE_BYTES;
+    bool leads = p->id == PERMK__LEADER;
+    p->result.client_bytes_up_hello = hello + (leads ? keys : 0);
+    p->result.client_bytes_down_hello = hello * (p->trainer.n - 1) + (leads ? 0 : keys);
+}
+
 static ct_status meet(meeting *m, ct_diag *diag)
 {
     permk__party *p = m->party;
@@ -270,6 +281,7 @@ static ct_status meet(meeting *m, ct_diag *diag)
     if (opt->key == NULL && opt->identity != NULL && opt->cipher != PERMK_PLAINTEXT)
         CT_TRY(permk_agreement_create(&m->agreement, diag));
     permk__trainer_settings(&p->trainer, m->settings);
+    account(m);
     CT_TRY(send_hello(m, diag));
     CT_TRY(hear_hellos(m, diag));
     CT_TRY(agree(m, diag));

@@ -52,6 +52,8 @@ static ct_status simulation_init(simulation *s, permk_problem *problem, const do
     if (opt->is_signed || opt->identity != NULL)
         return ct_fail(diag, CT_EINVALID, "a simulation has no identities");
     CT_TRY(permk__trainer_init(t, problem, PERMK_EVERY_SENDER, x, opt, diag));
+    s->result.client_bytes_up_hello = permk__hello_wire_bytes(t);
+    s->result.client_bytes_down_hello = s->result.client_bytes_up_hello * (t->n - 1);
     CT_TRY(open_session(s, diag));
     CT_TRY(permk__trainer_open(t, s->session, diag));
     s->room_bytes = t->codec.payload_bytes > t->dense.payload_bytes ? t->codec.payload_bytes
