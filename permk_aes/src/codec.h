@@ -13,7 +13,7 @@ typedef struct permk__codec {
     uint32_t n;
     size_t d, k;
     uint64_t seed;
-    double scale, omega;    // omega of unbiased compressors; TopK: NaN
+    double scale, omega;    // omega of unbiased compressors; TopK: NaN. PermK: min(n, d) - 1
     double contraction;     // TopK: k/d; Identity 1; unbiased: 1 / (1 + omega), of r_i
     size_t entries;         // numbers in a payload: ceil(d/n), k, d
     size_t payload_bytes;   // of every client in every round

@@ -69,6 +69,15 @@ CT_MUST_USE ct_status ct_transport_receive(ct_transport *t, ct_message *message,
  * that is lost meanwhile is receive's to report. */
 CT_MUST_USE ct_status ct_transport_flush(ct_transport *t, int timeout_ms, ct_diag *diag);
 
+/* Bytes of messages to the peer that have not left yet (in process: that it has not received yet).
+ */
+size_t ct_transport_queued(const ct_transport *t, uint32_t peer);
+/* For who forwards, so that its memory stays bounded: from now on a received message of more than
+ * max_message_bytes breaks the protocol, and while more than max_queued_bytes are queued for a peer
+ * receive neither reads from nor hands out messages of any other, whose own flow control then holds
+ * them up. It resumes by itself; a peer held back whose connection ends is reported after that. */
+void ct_transport_set_limits(ct_transport *t, size_t max_message_bytes, size_t max_queued_bytes);
+
 /* Cut one peer off (it sees the connection close). What it sent and was not received yet, and what
  * is still queued for it, is discarded: flush first where that matters. */
 void ct_transport_drop(ct_transport *t, uint32_t peer);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Checkpoints: entries are appended through a small buffer, and found again by going through them,
  * from the last one found on. */
-#include "checkpoint.h"
+#include <ctrain/checkpoint.h>
 
 #include <assert.h>
 #include <ctrain/arena.h>
@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char magic[8] = {'F', 'E', 'D', 'N', 'L', 'C', 'K', 'P'};
+static const char magic[8] = {'C', 'T', 'R', 'A', 'I', 'N', 'C', 'K'};
 enum { VERSION = 1, HEADER_BYTES = 12, CHECKSUM_BYTES = 8, CHUNK = 512, LONGEST_NAME = 255 };
 
 typedef enum entry_type {
@@ -40,21 +40,21 @@ static size_t element_bytes(entry_type type)
 
 /* ---- writing ---- */
 
-struct fednl__checkpoint_writer {
+struct ct_checkpoint_writer {
     ct_file_writer *file;
     ct_checksum sum;
 };
 
-static void emit(fednl__checkpoint_writer *writer, const void *data, size_t size)
+static void emit(ct_checkpoint_writer *writer, const void *data, size_t size)
 {
     ct_checksum_add(&writer->sum, data, size);
     ct_file_writer_write(writer->file, data, size);
 }
 
-ct_status fednl__checkpoint_open(fednl__checkpoint_writer **out, const char *path, ct_diag *diag)
+ct_status ct_checkpoint_open(ct_checkpoint_writer **out, const char *path, ct_diag *diag)
 {
     *out = NULL;
-    fednl__checkpoint_writer *writer = malloc(sizeof *writer);
+    ct_checkpoint_writer *writer = malloc(sizeof *writer);
     if (writer == NULL)
         return ct_fail(diag, CT_ENOMEM, "%s: out of memory", path);
     ct_checksum_init(&writer->sum);
@@ -72,7 +72,7 @@ ct_status fednl__checkpoint_open(fednl__checkpoint_writer **out, const char *pat
     return CT_OK;
 }
 
-static void begin_entry(fednl__checkpoint_writer *writer, entry_type type, const char *name,
+static void begin_entry(ct_checkpoint_writer *writer, entry_type type, const char *name,
                         size_t n)
 {
     unsigned char head[2 + LONGEST_NAME + 8];
@@ -86,7 +86,7 @@ static void begin_entry(fednl__checkpoint_writer *writer, entry_type type, const
     emit(writer, head, w.at);
 }
 
-void fednl__checkpoint_put_u64_array(fednl__checkpoint_writer *writer, const char *name,
+void ct_checkpoint_put_u64_array(ct_checkpoint_writer *writer, const char *name,
                                      const uint64_t *v, size_t n)
 {
     begin_entry(writer, ENTRY_U64, name, n);
@@ -104,7 +104,7 @@ static size_t chunk_of(size_t i, size_t n)
     return n - i < CHUNK ? n - i : CHUNK;
 }
 
-void fednl__checkpoint_put_u32_array(fednl__checkpoint_writer *writer, const char *name,
+void ct_checkpoint_put_u32_array(ct_checkpoint_writer *writer, const char *name,
                                      const uint32_t *v, size_t n)
 {
     begin_entry(writer, ENTRY_U32, name, n);
@@ -116,7 +116,7 @@ void fednl__checkpoint_put_u32_array(fednl__checkpoint_writer *writer, const cha
     }
 }
 
-void fednl__checkpoint_put_f64_array(fednl__checkpoint_writer *writer, const char *name,
+void ct_checkpoint_put_f64_array(ct_checkpoint_writer *writer, const char *name,
                                      const double *v, size_t n)
 {
     begin_entry(writer, ENTRY_F64, name, n);
@@ -128,30 +128,30 @@ void fednl__checkpoint_put_f64_array(fednl__checkpoint_writer *writer, const cha
     }
 }
 
-void fednl__checkpoint_put_bytes(fednl__checkpoint_writer *writer, const char *name,
+void ct_checkpoint_put_bytes(ct_checkpoint_writer *writer, const char *name,
                                  const void *data, size_t size)
 {
     begin_entry(writer, ENTRY_BYTES, name, size);
     emit(writer, data, size);
 }
 
-void fednl__checkpoint_put_u64(fednl__checkpoint_writer *writer, const char *name, uint64_t value)
+void ct_checkpoint_put_u64(ct_checkpoint_writer *writer, const char *name, uint64_t value)
 {
-    fednl__checkpoint_put_u64_array(writer, name, &value, 1);
+    ct_checkpoint_put_u64_array(writer, name, &value, 1);
 }
 
-void fednl__checkpoint_put_f64(fednl__checkpoint_writer *writer, const char *name, double value)
+void ct_checkpoint_put_f64(ct_checkpoint_writer *writer, const char *name, double value)
 {
-    fednl__checkpoint_put_f64_array(writer, name, &value, 1);
+    ct_checkpoint_put_f64_array(writer, name, &value, 1);
 }
 
-void fednl__checkpoint_put_text(fednl__checkpoint_writer *writer, const char *name,
+void ct_checkpoint_put_text(ct_checkpoint_writer *writer, const char *name,
                                 const char *text)
 {
-    fednl__checkpoint_put_bytes(writer, name, text, strlen(text));
+    ct_checkpoint_put_bytes(writer, name, text, strlen(text));
 }
 
-ct_status fednl__checkpoint_commit(fednl__checkpoint_writer *writer, ct_diag *diag)
+ct_status ct_checkpoint_commit(ct_checkpoint_writer *writer, ct_diag *diag)
 {
     unsigned char bytes[CHECKSUM_BYTES];
     ct_writer w = ct_writer_view(bytes, sizeof bytes);
@@ -162,7 +162,7 @@ ct_status fednl__checkpoint_commit(fednl__checkpoint_writer *writer, ct_diag *di
     return status;
 }
 
-void fednl__checkpoint_abort(fednl__checkpoint_writer *writer)
+void ct_checkpoint_abort(ct_checkpoint_writer *writer)
 {
     if (writer == NULL)
         return;
@@ -172,7 +172,7 @@ void fednl__checkpoint_abort(fednl__checkpoint_writer *writer)
 
 /* ---- reading ---- */
 
-struct fednl__checkpoint {
+struct ct_checkpoint {
     ct_reader entries; // at the entry after the last one found
     ct_file_view file; // with nothing in it where the bytes are borrowed
     char name[];       // for messages
@@ -212,66 +212,66 @@ static uint64_t checksum_of(const void *data, size_t size)
 }
 
 /* Check all of it but what the entries hold, and begin at the first. */
-static ct_status check(fednl__checkpoint *checkpoint, const void *data, size_t size, ct_diag *diag)
+static ct_status check(ct_checkpoint *checkpoint, const void *data, size_t size, ct_diag *diag)
 {
     const char *name = checkpoint->name;
     ct_reader header = ct_reader_view(data, size);
     const unsigned char *found = ct_read_view(&header, sizeof magic);
     if (found == NULL || memcmp(found, magic, sizeof magic) != 0)
-        return ct_fail(diag, FEDNL_ECHECKPOINT, "%s: not a checkpoint of ufednl", name);
+        return ct_fail(diag, CT_ECHECKPOINT, "%s: not a checkpoint of ufednl", name);
     uint32_t version = ct_read_u32(&header);
     if (size < HEADER_BYTES + CHECKSUM_BYTES)
-        return ct_fail(diag, FEDNL_ECHECKPOINT, "%s: cut short", name);
+        return ct_fail(diag, CT_ECHECKPOINT, "%s: cut short", name);
     if (version != VERSION)
-        return ct_fail(diag, FEDNL_ECHECKPOINT, "%s: version %" PRIu32 ", this program reads %d",
+        return ct_fail(diag, CT_ECHECKPOINT, "%s: version %" PRIu32 ", this program reads %d",
                        name, version, VERSION);
     size_t end = size - CHECKSUM_BYTES;
     ct_reader checksum = ct_reader_view((const unsigned char *)data + end, CHECKSUM_BYTES);
     if (ct_read_u64(&checksum) != checksum_of(data, end))
-        return ct_fail(diag, FEDNL_ECHECKPOINT, "%s: damaged or cut short: its checksum is wrong",
+        return ct_fail(diag, CT_ECHECKPOINT, "%s: damaged or cut short: its checksum is wrong",
                        name);
     ct_reader entries = checkpoint->entries =
         ct_reader_view((const unsigned char *)data + HEADER_BYTES, end - HEADER_BYTES);
     entry e;
     while (ct_reader_left(&entries) > 0)
         if (!next_entry(&entries, &e))
-            return ct_fail(diag, FEDNL_ECHECKPOINT, "%s: malformed entry", name);
+            return ct_fail(diag, CT_ECHECKPOINT, "%s: malformed entry", name);
     return CT_OK;
 }
 
-static fednl__checkpoint *new_checkpoint(const char *name)
+static ct_checkpoint *new_checkpoint(const char *name)
 {
     size_t size = strlen(name) + 1;
-    fednl__checkpoint *checkpoint = calloc(1, sizeof *checkpoint + size);
+    ct_checkpoint *checkpoint = calloc(1, sizeof *checkpoint + size);
     if (checkpoint != NULL)
         memcpy(checkpoint->name, name, size);
     return checkpoint;
 }
 
 /* *out = checkpoint if it is in order; else it is closed. */
-static ct_status finish(fednl__checkpoint **out, fednl__checkpoint *checkpoint, ct_status status)
+static ct_status finish(ct_checkpoint **out, ct_checkpoint *checkpoint, ct_status status)
 {
     if (status == CT_OK)
         *out = checkpoint;
     else
-        fednl__checkpoint_close(checkpoint);
+        ct_checkpoint_close(checkpoint);
     return status;
 }
 
-ct_status fednl__checkpoint_view(fednl__checkpoint **out, const void *data, size_t size,
+ct_status ct_checkpoint_view(ct_checkpoint **out, const void *data, size_t size,
                                  const char *name, ct_diag *diag)
 {
     *out = NULL;
-    fednl__checkpoint *checkpoint = new_checkpoint(name);
+    ct_checkpoint *checkpoint = new_checkpoint(name);
     if (checkpoint == NULL)
         return ct_fail(diag, CT_ENOMEM, "%s: out of memory", name);
     return finish(out, checkpoint, check(checkpoint, data, size, diag));
 }
 
-ct_status fednl__checkpoint_read(fednl__checkpoint **out, const char *path, ct_diag *diag)
+ct_status ct_checkpoint_read(ct_checkpoint **out, const char *path, ct_diag *diag)
 {
     *out = NULL;
-    fednl__checkpoint *checkpoint = new_checkpoint(path);
+    ct_checkpoint *checkpoint = new_checkpoint(path);
     if (checkpoint == NULL)
         return ct_fail(diag, CT_ENOMEM, "%s: out of memory", path);
     ct_status status = ct_file_view_open(&checkpoint->file, path, diag);
@@ -283,7 +283,7 @@ ct_status fednl__checkpoint_read(fednl__checkpoint **out, const char *path, ct_d
     return finish(out, checkpoint, check(checkpoint, file->data, file->size_bytes, diag));
 }
 
-void fednl__checkpoint_close(fednl__checkpoint *checkpoint)
+void ct_checkpoint_close(ct_checkpoint *checkpoint)
 {
     if (checkpoint == NULL)
         return;
@@ -302,33 +302,33 @@ static bool seek(ct_reader *entries, const char *name, entry *out)
 }
 
 /* The entry of a name, sought from the last one found on, and then from the beginning. */
-static ct_status find(fednl__checkpoint *checkpoint, const char *name, entry *out, ct_diag *diag)
+static ct_status find(ct_checkpoint *checkpoint, const char *name, entry *out, ct_diag *diag)
 {
     if (seek(&checkpoint->entries, name, out))
         return CT_OK;
     checkpoint->entries.at = 0;
     if (seek(&checkpoint->entries, name, out))
         return CT_OK;
-    return ct_fail(diag, FEDNL_ECHECKPOINT, "%s: has no %s", checkpoint->name, name);
+    return ct_fail(diag, CT_ECHECKPOINT, "%s: has no %s", checkpoint->name, name);
 }
 
 /* The same, and a reader of its n elements. */
-static ct_status find_array(fednl__checkpoint *checkpoint, entry_type type, const char *name,
+static ct_status find_array(ct_checkpoint *checkpoint, entry_type type, const char *name,
                             size_t n, ct_reader *out, ct_diag *diag)
 {
     entry e;
     CT_TRY(find(checkpoint, name, &e, diag));
     if (e.type != type)
-        return ct_fail(diag, FEDNL_ECHECKPOINT, "%s: %s is of another type", checkpoint->name,
+        return ct_fail(diag, CT_ECHECKPOINT, "%s: %s is of another type", checkpoint->name,
                        name);
     if (e.n != n)
-        return ct_fail(diag, FEDNL_ECHECKPOINT, "%s: %s has %zu entries, not %zu", checkpoint->name,
+        return ct_fail(diag, CT_ECHECKPOINT, "%s: %s has %zu entries, not %zu", checkpoint->name,
                        name, e.n, n);
     *out = ct_reader_view(e.data, n * element_bytes(type));
     return CT_OK;
 }
 
-ct_status fednl__checkpoint_get_u64_array(fednl__checkpoint *checkpoint, const char *name,
+ct_status ct_checkpoint_get_u64_array(ct_checkpoint *checkpoint, const char *name,
                                           uint64_t *out, size_t n, ct_diag *diag)
 {
     ct_reader r;
@@ -338,7 +338,7 @@ ct_status fednl__checkpoint_get_u64_array(fednl__checkpoint *checkpoint, const c
     return CT_OK;
 }
 
-ct_status fednl__checkpoint_get_u32_array(fednl__checkpoint *checkpoint, const char *name,
+ct_status ct_checkpoint_get_u32_array(ct_checkpoint *checkpoint, const char *name,
                                           uint32_t *out, size_t n, ct_diag *diag)
 {
     ct_reader r;
@@ -347,7 +347,7 @@ ct_status fednl__checkpoint_get_u32_array(fednl__checkpoint *checkpoint, const c
     return CT_OK;
 }
 
-ct_status fednl__checkpoint_get_f64_array(fednl__checkpoint *checkpoint, const char *name,
+ct_status ct_checkpoint_get_f64_array(ct_checkpoint *checkpoint, const char *name,
                                           double *out, size_t n, ct_diag *diag)
 {
     ct_reader r;
@@ -356,7 +356,7 @@ ct_status fednl__checkpoint_get_f64_array(fednl__checkpoint *checkpoint, const c
     return CT_OK;
 }
 
-ct_status fednl__checkpoint_get_bytes(fednl__checkpoint *checkpoint, const char *name, void *out,
+ct_status ct_checkpoint_get_bytes(ct_checkpoint *checkpoint, const char *name, void *out,
                                       size_t size, ct_diag *diag)
 {
     ct_reader r;
@@ -365,51 +365,51 @@ ct_status fednl__checkpoint_get_bytes(fednl__checkpoint *checkpoint, const char 
     return CT_OK;
 }
 
-ct_status fednl__checkpoint_get_u64(fednl__checkpoint *checkpoint, const char *name, uint64_t *out,
+ct_status ct_checkpoint_get_u64(ct_checkpoint *checkpoint, const char *name, uint64_t *out,
                                     ct_diag *diag)
 {
-    return fednl__checkpoint_get_u64_array(checkpoint, name, out, 1, diag);
+    return ct_checkpoint_get_u64_array(checkpoint, name, out, 1, diag);
 }
 
-ct_status fednl__checkpoint_get_f64(fednl__checkpoint *checkpoint, const char *name, double *out,
+ct_status ct_checkpoint_get_f64(ct_checkpoint *checkpoint, const char *name, double *out,
                                     ct_diag *diag)
 {
-    return fednl__checkpoint_get_f64_array(checkpoint, name, out, 1, diag);
+    return ct_checkpoint_get_f64_array(checkpoint, name, out, 1, diag);
 }
 
-ct_status fednl__checkpoint_expect_u64(fednl__checkpoint *checkpoint, const char *name,
+ct_status ct_checkpoint_expect_u64(ct_checkpoint *checkpoint, const char *name,
                                        uint64_t expected, ct_diag *diag)
 {
     uint64_t found;
-    CT_TRY(fednl__checkpoint_get_u64(checkpoint, name, &found, diag));
+    CT_TRY(ct_checkpoint_get_u64(checkpoint, name, &found, diag));
     if (found == expected)
         return CT_OK;
-    return ct_fail(diag, FEDNL_ECHECKPOINT, "%s: %s is %" PRIu64 ", not %" PRIu64, checkpoint->name,
+    return ct_fail(diag, CT_ECHECKPOINT, "%s: %s is %" PRIu64 ", not %" PRIu64, checkpoint->name,
                    name, found, expected);
 }
 
-ct_status fednl__checkpoint_expect_f64(fednl__checkpoint *checkpoint, const char *name,
+ct_status ct_checkpoint_expect_f64(ct_checkpoint *checkpoint, const char *name,
                                        double expected, ct_diag *diag)
 {
     double found;
-    CT_TRY(fednl__checkpoint_get_f64(checkpoint, name, &found, diag));
+    CT_TRY(ct_checkpoint_get_f64(checkpoint, name, &found, diag));
     if (memcmp(&found, &expected, sizeof found) == 0)
         return CT_OK;
-    return ct_fail(diag, FEDNL_ECHECKPOINT, "%s: %s is %.17g, not %.17g", checkpoint->name, name,
+    return ct_fail(diag, CT_ECHECKPOINT, "%s: %s is %.17g, not %.17g", checkpoint->name, name,
                    found, expected);
 }
 
-ct_status fednl__checkpoint_expect_text(fednl__checkpoint *checkpoint, const char *name,
+ct_status ct_checkpoint_expect_text(ct_checkpoint *checkpoint, const char *name,
                                         const char *expected, ct_diag *diag)
 {
     entry e;
     CT_TRY(find(checkpoint, name, &e, diag));
     if (e.type != ENTRY_BYTES)
-        return ct_fail(diag, FEDNL_ECHECKPOINT, "%s: %s is of another type", checkpoint->name,
+        return ct_fail(diag, CT_ECHECKPOINT, "%s: %s is of another type", checkpoint->name,
                        name);
     if (e.n == strlen(expected) && memcmp(e.data, expected, e.n) == 0)
         return CT_OK;
     int shown = e.n < 100 ? (int)e.n : 100;
-    return ct_fail(diag, FEDNL_ECHECKPOINT, "%s: %s is %.*s, not %s", checkpoint->name, name, shown,
+    return ct_fail(diag, CT_ECHECKPOINT, "%s: %s is %.*s, not %s", checkpoint->name, name, shown,
                    (const char *)e.data, expected);
 }

@@ -4,7 +4,7 @@
  * those few, a range that holds it is cut into buckets again and again. Then one pass lists what is
  * above it, and of those equal to it the first. No heap, no sort of more than a few, slots come out
  * ascending. Which keys are sampled changes the time this takes, never its result. */
-#include "compress_kernels.h"
+#include "select_kernels.h"
 
 enum {
     FEW = 24,      // keys that are sorted
@@ -12,6 +12,19 @@ enum {
     MARGIN = 16,   // ranks in the sample; two and more standard deviations
     STEP_BITS = 49 // bits of a mantissa below its first three
 };
+
+unsigned ct_bucket_shift(ct_key_range range)
+{
+    uint64_t width = range.high - range.low;
+    return width < CT_KEY_BUCKETS ? 0 : 56 - (unsigned)__builtin_clzll(width);
+}
+
+ct_key_range ct_bucket_range(ct_key_range range, unsigned shift, size_t bucket)
+{
+    uint64_t low = range.low + ((uint64_t)bucket << shift);
+    uint64_t high = low + (((uint64_t)1 << shift) - 1);
+    return (ct_key_range){low, high < range.high ? high : range.high};
+}
 
 /* Descending. */
 static void sort_few(uint64_t *keys, size_t n)
@@ -27,17 +40,17 @@ static void sort_few(uint64_t *keys, size_t n)
 
 /* Keep the keys that share a bucket of the range with the k-th largest; *k becomes its rank among
  * them, *range the bucket. */
-static size_t narrow(uint64_t *keys, size_t n, fednl__key_range *range, size_t *k)
+static size_t narrow(uint64_t *keys, size_t n, ct_key_range *range, size_t *k)
 {
-    uint32_t count[FEDNL__BUCKETS] = {0};
-    unsigned shift = fednl__bucket_shift(*range);
+    uint32_t count[CT_KEY_BUCKETS] = {0};
+    unsigned shift = ct_bucket_shift(*range);
     for (size_t i = 0; i < n; i++)
         count[(keys[i] - range->low) >> shift]++;
-    size_t bucket = FEDNL__BUCKETS - 1;
+    size_t bucket = CT_KEY_BUCKETS - 1;
     while (count[bucket] < *k)
         *k -= count[bucket--];
-    *range = fednl__bucket_range(*range, shift, bucket);
-    return count[bucket] == n ? n : fednl__compress_kernels_get()->keep_range(keys, n, *range);
+    *range = ct_bucket_range(*range, shift, bucket);
+    return count[bucket] == n ? n : ct__select_kernels_get()->keep_range(keys, n, *range);
 }
 
 /* The key of rank k among n, and how its equals share the ranks. */
@@ -48,7 +61,7 @@ typedef struct place {
 } place;
 
 /* The k-th largest key, 1 <= k <= n, all within range. */
-static place kth_largest(uint64_t *keys, size_t n, fednl__key_range range, size_t k)
+static place kth_largest(uint64_t *keys, size_t n, ct_key_range range, size_t k)
 {
     while (n > FEW && range.low < range.high)
         n = narrow(keys, n, &range, &k);
@@ -64,7 +77,7 @@ static place kth_largest(uint64_t *keys, size_t n, fednl__key_range range, size_
     return p;
 }
 
-static const fednl__key_range all_keys = {0, UINT64_MAX >> 1};
+static const ct_key_range all_keys = {0, UINT64_MAX >> 1};
 
 /* The bucket of the sample that holds its rank, from 1 on, and counts up to it. */
 static size_t bucket_of_rank(const uint32_t *count, size_t rank)
@@ -77,20 +90,20 @@ static size_t bucket_of_rank(const uint32_t *count, size_t rank)
 
 /* Keys between which that of rank k is likely to lie, 1 <= k <= n. The sample is counted by eighths
  * of octaves, from its largest magnitude downwards. */
-static fednl__key_range guess_range(const double *v, size_t n, size_t k)
+static ct_key_range guess_range(const double *v, size_t n, size_t k)
 {
     uint64_t sample[SAMPLE], largest = 0;
-    uint32_t count[FEDNL__BUCKETS] = {0};
+    uint32_t count[CT_KEY_BUCKETS] = {0};
     for (size_t i = 0; i < SAMPLE; i++) {
-        sample[i] = fednl__magnitude_key(v[i * n / SAMPLE]) >> STEP_BITS;
+        sample[i] = ct_magnitude_key(v[i * n / SAMPLE]) >> STEP_BITS;
         largest = sample[i] > largest ? sample[i] : largest;
     }
     for (size_t i = 0; i < SAMPLE; i++) {
         size_t bucket = (size_t)(largest - sample[i]);
-        count[bucket < FEDNL__BUCKETS ? bucket : FEDNL__BUCKETS - 1]++;
+        count[bucket < CT_KEY_BUCKETS ? bucket : CT_KEY_BUCKETS - 1]++;
     }
     size_t rank = k * SAMPLE / n;
-    fednl__key_range range = all_keys;
+    ct_key_range range = all_keys;
     if (rank > MARGIN)
         range.high = ((largest - bucket_of_rank(count, rank - MARGIN) + 1) << STEP_BITS) - 1;
     if (rank + MARGIN <= SAMPLE)
@@ -101,21 +114,21 @@ static fednl__key_range guess_range(const double *v, size_t n, size_t k)
 /* The magnitude of rank k in v, 1 <= k < n. */
 static place find_place(const double *v, size_t n, size_t k, uint64_t *keys)
 {
-    fednl__key_range range = n > 4 * SAMPLE ? guess_range(v, n, k) : all_keys;
-    const fednl__compress_kernels *kernels = fednl__compress_kernels_get();
+    ct_key_range range = n > 4 * SAMPLE ? guess_range(v, n, k) : all_keys;
+    const ct__select_kernels *kernels = ct__select_kernels_get();
     size_t above, kept = kernels->keys_within(keys, v, n, range, &above);
     if (k <= above) { // the guess was wrong: beyond it then
-        range = (fednl__key_range){range.high + 1, all_keys.high};
+        range = (ct_key_range){range.high + 1, all_keys.high};
         kept = kernels->keys_within(keys, v, n, range, &above);
     } else if (k > above + kept) {
-        range = (fednl__key_range){0, range.low - 1};
+        range = (ct_key_range){0, range.low - 1};
         kept = kernels->keys_within(keys, v, n, range, &above);
     }
     return kth_largest(keys, kept, range, k - above);
 }
 
 /* Whether key is among the threshold's, whose ties are counted down. */
-static size_t take(fednl__threshold *t, uint64_t key)
+static size_t take(ct_threshold *t, uint64_t key)
 {
     size_t tie = (size_t)(key == t->key) & (size_t)(t->ties > 0);
     t->ties -= tie;
@@ -124,30 +137,30 @@ static size_t take(fednl__threshold *t, uint64_t key)
 
 /* All at least the threshold, of which the later equals are dropped; keys is used again, as room
  * for more slots than will be left. */
-static size_t list_with_ties(uint32_t *slot, const double *v, size_t n, fednl__threshold t,
+static size_t list_with_ties(uint32_t *slot, const double *v, size_t n, ct_threshold t,
                              uint64_t *keys)
 {
     uint32_t *candidate = (uint32_t *)(void *)keys;
-    size_t chosen = 0, m = fednl__compress_kernels_get()->list_at_least(candidate, v, n, t.key);
+    size_t chosen = 0, m = ct__select_kernels_get()->list_at_least(candidate, v, n, t.key);
     for (size_t i = 0; i < m; i++) {
         slot[chosen] = candidate[i];
-        chosen += take(&t, fednl__magnitude_key(v[candidate[i]]));
+        chosen += take(&t, ct_magnitude_key(v[candidate[i]]));
     }
     return chosen;
 }
 
-size_t fednl__keep_above(uint32_t *slot, size_t n, const double *v, fednl__threshold t)
+size_t ct_keep_above(uint32_t *slot, size_t n, const double *v, ct_threshold t)
 {
     size_t kept = 0;
     for (size_t i = 0; i < n; i++) {
-        uint64_t key = fednl__magnitude_key(v[slot[i]]);
+        uint64_t key = ct_magnitude_key(v[slot[i]]);
         slot[kept] = slot[i];
         kept += t.ties == 0 ? key > t.key : take(&t, key);
     }
     return kept;
 }
 
-size_t fednl__top_k(const double *v, size_t n, size_t k, uint64_t *keys, uint32_t *slot)
+size_t ct_top_k_f64(const double *v, size_t n, size_t k, uint64_t *keys, uint32_t *slot)
 {
     if (n == 0 || k == 0)
         return 0;
@@ -157,6 +170,6 @@ size_t fednl__top_k(const double *v, size_t n, size_t k, uint64_t *keys, uint32_
     if (p.key == 0)
         p = (place){1, 0, 0};
     if (p.ties == p.equal)
-        return fednl__compress_kernels_get()->list_at_least(slot, v, n, p.key);
-    return list_with_ties(slot, v, n, (fednl__threshold){p.key, p.ties}, keys);
+        return ct__select_kernels_get()->list_at_least(slot, v, n, p.key);
+    return list_with_ties(slot, v, n, (ct_threshold){p.key, p.ties}, keys);
 }

@@ -2,9 +2,8 @@
 /* Selection of the largest by bit patterns against a full sort. */
 #include "ct_test.h"
 
-#include "compress.h"
-
 #include <ctrain/rng.h>
+#include <ctrain/select.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,7 +49,7 @@ static void check(const double *v, size_t n, size_t k)
     uint64_t *keys = malloc(LONGEST * sizeof *keys); // holds keys and slots in turn
     static uint32_t fast[LONGEST + 1], slow[LONGEST];
     size_t expected = slow_top_k(v, n, k, slow);
-    assert_int_equal(fednl__top_k(v, n, k, keys, fast), expected);
+    assert_int_equal(ct_top_k_f64(v, n, k, keys, fast), expected);
     assert_memory_equal(fast, slow, expected * sizeof *slow);
     free(keys);
 }
@@ -134,10 +133,10 @@ static void test_zeros_are_left_out(void **state)
     double v[] = {0.0, -3.0, 0.0, 0.0, 1.0, -0.0};
     uint64_t *keys = malloc(6 * sizeof *keys);
     uint32_t slot[7];
-    assert_int_equal(fednl__top_k(v, 6, 4, keys, slot), 2);
+    assert_int_equal(ct_top_k_f64(v, 6, 4, keys, slot), 2);
     assert_int_equal(slot[0], 1);
     assert_int_equal(slot[1], 4);
-    assert_int_equal(fednl__top_k(v, 0, 4, keys, slot), 0);
+    assert_int_equal(ct_top_k_f64(v, 0, 4, keys, slot), 0);
     free(keys);
 }
 

@@ -2,7 +2,7 @@
 /* Any bytes are a checkpoint or an error with its file. As a fuzzer finds no checksum, the last
  * eight bytes are made it: what is before them then reaches the entries, all of which can be asked
  * for. */
-#include "checkpoint.h"
+#include <ctrain/checkpoint.h>
 
 #include <ctrain/bytes.h>
 #include <ctrain/checksum.h>
@@ -11,7 +11,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void ask(fednl__checkpoint *checkpoint)
+static void ask(ct_checkpoint *checkpoint)
 {
     static const char *const names[] = {"round", "x", "h", "position", "raw"};
     uint64_t u64[4];
@@ -21,24 +21,24 @@ static void ask(fednl__checkpoint *checkpoint)
     ct_diag diag;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         for (size_t n = 0; n <= 4; n++) {
-            (void)!fednl__checkpoint_get_u64_array(checkpoint, names[i], u64, n, &diag);
-            (void)!fednl__checkpoint_get_u32_array(checkpoint, names[i], u32, n, &diag);
-            (void)!fednl__checkpoint_get_f64_array(checkpoint, names[i], f64, n, &diag);
-            (void)!fednl__checkpoint_get_bytes(checkpoint, names[i], bytes, n, &diag);
-            (void)!fednl__checkpoint_expect_text(checkpoint, names[i], "abc", &diag);
+            (void)!ct_checkpoint_get_u64_array(checkpoint, names[i], u64, n, &diag);
+            (void)!ct_checkpoint_get_u32_array(checkpoint, names[i], u32, n, &diag);
+            (void)!ct_checkpoint_get_f64_array(checkpoint, names[i], f64, n, &diag);
+            (void)!ct_checkpoint_get_bytes(checkpoint, names[i], bytes, n, &diag);
+            (void)!ct_checkpoint_expect_text(checkpoint, names[i], "abc", &diag);
         }
 }
 
 static void check(const uint8_t *data, size_t size)
 {
-    fednl__checkpoint *checkpoint;
+    ct_checkpoint *checkpoint;
     ct_diag diag;
-    ct_status status = fednl__checkpoint_view(&checkpoint, data, size, "fuzz", &diag);
+    ct_status status = ct_checkpoint_view(&checkpoint, data, size, "fuzz", &diag);
     if (status == CT_OK)
         ask(checkpoint);
     else if (checkpoint != NULL || strncmp(diag.text, "fuzz: ", 6) != 0)
         abort();
-    fednl__checkpoint_close(checkpoint);
+    ct_checkpoint_close(checkpoint);
 }
 
 static uint64_t checksum_of(const void *data, size_t size)

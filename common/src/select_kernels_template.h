@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
 /* The loops in plain C, without branches on values: which entries are chosen cannot be predicted.
  * Compiled for more than one instruction set. */
-#include "compress_kernels.h"
+#include "select_kernels.h"
 
-#include "natural.h"
+#include "natural_private.h"
 
-static size_t keys_within(uint64_t *keys, const double *v, size_t n, fednl__key_range range,
+static size_t keys_within(uint64_t *keys, const double *v, size_t n, ct_key_range range,
                           size_t *above)
 {
     size_t kept = 0, larger = 0;
     for (size_t i = 0; i < n; i++) {
-        uint64_t key = fednl__magnitude_key(v[i]);
+        uint64_t key = ct_magnitude_key(v[i]);
         keys[kept] = key;
         kept += key - range.low <= range.high - range.low;
         larger += key > range.high;
@@ -19,7 +19,7 @@ static size_t keys_within(uint64_t *keys, const double *v, size_t n, fednl__key_
     return kept;
 }
 
-static size_t keep_range(uint64_t *keys, size_t n, fednl__key_range range)
+static size_t keep_range(uint64_t *keys, size_t n, ct_key_range range)
 {
     size_t kept = 0;
     for (size_t i = 0; i < n; i++) {
@@ -35,7 +35,7 @@ static size_t list_at_least(uint32_t *slot, const double *v, size_t n, uint64_t 
     size_t chosen = 0;
     for (size_t i = 0; i < n; i++) {
         slot[chosen] = (uint32_t)i;
-        chosen += fednl__magnitude_key(v[i]) >= least;
+        chosen += ct_magnitude_key(v[i]) >= least;
     }
     return chosen;
 }
@@ -45,12 +45,10 @@ static size_t round_to_powers(double *restrict value, const double *restrict v,
 {
     uint64_t equal = 0;
     for (size_t i = 0; i < n; i++) {
-        uint64_t first = fednl__mantissa(v[i]) >> FEDNL__REST_BITS;
+        uint64_t first = ct__mantissa(v[i]) >> CT__REST_BITS;
         uint64_t below = ((uint64_t)random[i] - first) >> 63;
-        value[i] = fednl__round_to_power(v[i], below);
+        value[i] = ct__round_to_power(v[i], below);
         equal += random[i] == first;
     }
     return equal;
 }
-
-#include "compress_sums_template.h"

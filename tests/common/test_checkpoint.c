@@ -3,7 +3,7 @@
  * goes unnoticed. */
 #include "ct_test.h"
 
-#include "checkpoint.h"
+#include <ctrain/checkpoint.h>
 
 #include <ctrain/bytes.h>
 #include <ctrain/checksum.h>
@@ -42,20 +42,20 @@ static uint64_t checksum_of(const void *data, size_t size)
 
 static ct_status write_file(const char *path, size_t n, ct_diag *diag)
 {
-    fednl__checkpoint_writer *w;
-    CT_TRY(fednl__checkpoint_open(&w, path, diag));
-    fednl__checkpoint_put_text(w, "algorithm", "fednl-ls");
-    fednl__checkpoint_put_u64(w, "round", UINT64_MAX - 1);
-    fednl__checkpoint_put_f64(w, "lambda", 1e-3);
-    fednl__checkpoint_put_f64_array(w, "x", numbers, n);
-    fednl__checkpoint_put_u32_array(w, "position", positions, n);
-    fednl__checkpoint_put_u64_array(w, "key", keys, n);
-    fednl__checkpoint_put_bytes(w, "raw", positions, n);
-    fednl__checkpoint_put_f64_array(w, "none", NULL, 0);
-    return fednl__checkpoint_commit(w, diag);
+    ct_checkpoint_writer *w;
+    CT_TRY(ct_checkpoint_open(&w, path, diag));
+    ct_checkpoint_put_text(w, "algorithm", "fednl-ls");
+    ct_checkpoint_put_u64(w, "round", UINT64_MAX - 1);
+    ct_checkpoint_put_f64(w, "lambda", 1e-3);
+    ct_checkpoint_put_f64_array(w, "x", numbers, n);
+    ct_checkpoint_put_u32_array(w, "position", positions, n);
+    ct_checkpoint_put_u64_array(w, "key", keys, n);
+    ct_checkpoint_put_bytes(w, "raw", positions, n);
+    ct_checkpoint_put_f64_array(w, "none", NULL, 0);
+    return ct_checkpoint_commit(w, diag);
 }
 
-static void check_contents(fednl__checkpoint *c, size_t n)
+static void check_contents(ct_checkpoint *c, size_t n)
 {
     static double x[LONG];
     static uint32_t position[LONG];
@@ -64,15 +64,15 @@ static void check_contents(fednl__checkpoint *c, size_t n)
     uint64_t round;
     double lambda;
     ct_diag diag;
-    ct_assert_ok(fednl__checkpoint_expect_text(c, "algorithm", "fednl-ls", &diag), &diag);
-    ct_assert_ok(fednl__checkpoint_get_u64(c, "round", &round, &diag), &diag);
-    ct_assert_ok(fednl__checkpoint_get_f64(c, "lambda", &lambda, &diag), &diag);
+    ct_assert_ok(ct_checkpoint_expect_text(c, "algorithm", "fednl-ls", &diag), &diag);
+    ct_assert_ok(ct_checkpoint_get_u64(c, "round", &round, &diag), &diag);
+    ct_assert_ok(ct_checkpoint_get_f64(c, "lambda", &lambda, &diag), &diag);
     assert_true(round == UINT64_MAX - 1 && lambda == 1e-3);
-    ct_assert_ok(fednl__checkpoint_get_f64_array(c, "x", x, n, &diag), &diag);
-    ct_assert_ok(fednl__checkpoint_get_u32_array(c, "position", position, n, &diag), &diag);
-    ct_assert_ok(fednl__checkpoint_get_u64_array(c, "key", key, n, &diag), &diag);
-    ct_assert_ok(fednl__checkpoint_get_bytes(c, "raw", raw, n, &diag), &diag);
-    ct_assert_ok(fednl__checkpoint_get_f64_array(c, "none", NULL, 0, &diag), &diag);
+    ct_assert_ok(ct_checkpoint_get_f64_array(c, "x", x, n, &diag), &diag);
+    ct_assert_ok(ct_checkpoint_get_u32_array(c, "position", position, n, &diag), &diag);
+    ct_assert_ok(ct_checkpoint_get_u64_array(c, "key", key, n, &diag), &diag);
+    ct_assert_ok(ct_checkpoint_get_bytes(c, "raw", raw, n, &diag), &diag);
+    ct_assert_ok(ct_checkpoint_get_f64_array(c, "none", NULL, 0, &diag), &diag);
     assert_memory_equal(x, numbers, n * sizeof *x);
     assert_memory_equal(position, positions, n * sizeof *position);
     assert_memory_equal(key, keys, n * sizeof *key);
@@ -86,12 +86,12 @@ static void test_read_back(void **state)
     static const size_t sizes[] = {0, 1, 5, 511, 512, 513, 1024, LONG};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         ct_diag diag;
-        fednl__checkpoint *c;
+        ct_checkpoint *c;
         ct_assert_ok(write_file(path, sizes[i], &diag), &diag);
-        ct_assert_ok(fednl__checkpoint_read(&c, path, &diag), &diag);
+        ct_assert_ok(ct_checkpoint_read(&c, path, &diag), &diag);
         check_contents(c, sizes[i]);
         check_contents(c, sizes[i]); // from the beginning again
-        fednl__checkpoint_close(c);
+        ct_checkpoint_close(c);
     }
     free(path);
 }
@@ -100,27 +100,27 @@ static void test_any_order_and_repeated_names(void **state)
 {
     (void)state;
     char *path = ct_test_path("order");
-    fednl__checkpoint_writer *w;
-    fednl__checkpoint *c;
+    ct_checkpoint_writer *w;
+    ct_checkpoint *c;
     ct_diag diag;
     uint64_t v;
-    ct_assert_ok(fednl__checkpoint_open(&w, path, &diag), &diag);
+    ct_assert_ok(ct_checkpoint_open(&w, path, &diag), &diag);
     for (uint64_t client = 0; client < 3; client++) {
-        fednl__checkpoint_put_u64(w, "client", client);
-        fednl__checkpoint_put_u64(w, "rows", 10 * client);
+        ct_checkpoint_put_u64(w, "client", client);
+        ct_checkpoint_put_u64(w, "rows", 10 * client);
     }
-    fednl__checkpoint_put_u64(w, "end", 77);
-    ct_assert_ok(fednl__checkpoint_commit(w, &diag), &diag);
-    ct_assert_ok(fednl__checkpoint_read(&c, path, &diag), &diag);
+    ct_checkpoint_put_u64(w, "end", 77);
+    ct_assert_ok(ct_checkpoint_commit(w, &diag), &diag);
+    ct_assert_ok(ct_checkpoint_read(&c, path, &diag), &diag);
     for (uint64_t client = 0; client < 3; client++) {
-        ct_assert_ok(fednl__checkpoint_expect_u64(c, "client", client, &diag), &diag);
-        ct_assert_ok(fednl__checkpoint_expect_u64(c, "rows", 10 * client, &diag), &diag);
+        ct_assert_ok(ct_checkpoint_expect_u64(c, "client", client, &diag), &diag);
+        ct_assert_ok(ct_checkpoint_expect_u64(c, "rows", 10 * client, &diag), &diag);
     }
-    ct_assert_ok(fednl__checkpoint_get_u64(c, "end", &v, &diag), &diag);
+    ct_assert_ok(ct_checkpoint_get_u64(c, "end", &v, &diag), &diag);
     assert_int_equal(v, 77);
-    ct_assert_ok(fednl__checkpoint_get_u64(c, "rows", &v, &diag), &diag);
+    ct_assert_ok(ct_checkpoint_get_u64(c, "rows", &v, &diag), &diag);
     assert_int_equal(v, 0);
-    fednl__checkpoint_close(c);
+    ct_checkpoint_close(c);
     free(path);
 }
 
@@ -128,22 +128,22 @@ static void test_any_order_and_repeated_names(void **state)
 static void test_format(void **state)
 {
     (void)state;
-    static const unsigned char expected[] = "FEDNLCKP\1\0\0\0"
+    static const unsigned char expected[] = "CTRAINCK\1\0\0\0"
                                             "u\2id\1\0\0\0\0\0\0\0\x2a\0\0\0\0\0\0\0"
                                             "i\1p\2\0\0\0\0\0\0\0\1\0\0\0\2\0\0\0"
                                             "d\1x\1\0\0\0\0\0\0\0\0\0\0\0\0\0\xf0\x3f"
                                             "b\1t\3\0\0\0\0\0\0\0abc";
     enum { SIZE = sizeof expected - 1 };
     char *path = ct_test_path("format");
-    fednl__checkpoint_writer *w;
+    ct_checkpoint_writer *w;
     ct_file_view file;
     ct_diag diag;
-    ct_assert_ok(fednl__checkpoint_open(&w, path, &diag), &diag);
-    fednl__checkpoint_put_u64(w, "id", 42);
-    fednl__checkpoint_put_u32_array(w, "p", (const uint32_t[]){1, 2}, 2);
-    fednl__checkpoint_put_f64(w, "x", 1.0);
-    fednl__checkpoint_put_text(w, "t", "abc");
-    ct_assert_ok(fednl__checkpoint_commit(w, &diag), &diag);
+    ct_assert_ok(ct_checkpoint_open(&w, path, &diag), &diag);
+    ct_checkpoint_put_u64(w, "id", 42);
+    ct_checkpoint_put_u32_array(w, "p", (const uint32_t[]){1, 2}, 2);
+    ct_checkpoint_put_f64(w, "x", 1.0);
+    ct_checkpoint_put_text(w, "t", "abc");
+    ct_assert_ok(ct_checkpoint_commit(w, &diag), &diag);
     ct_assert_ok(ct_file_view_open(&file, path, &diag), &diag);
     assert_int_equal(file.size_bytes, SIZE + 8);
     assert_memory_equal(file.data, expected, SIZE);
@@ -155,9 +155,9 @@ static void test_format(void **state)
 
 static void expect_refused(const void *data, size_t size, const char *reason)
 {
-    fednl__checkpoint *c = (fednl__checkpoint *)&c;
+    ct_checkpoint *c = (ct_checkpoint *)&c;
     ct_diag diag;
-    ct_assert_status(fednl__checkpoint_view(&c, data, size, "file", &diag), FEDNL_ECHECKPOINT,
+    ct_assert_status(ct_checkpoint_view(&c, data, size, "file", &diag), CT_ECHECKPOINT,
                      &diag);
     assert_null(c);
     ct_assert_contains(diag.text, "file: ");
@@ -202,7 +202,7 @@ static void test_every_damage_is_seen(void **state)
 /* Whoever computes the checksum again can write anything. */
 static void expect_malformed(const void *entries, size_t size)
 {
-    unsigned char file[200] = "FEDNLCKP\1";
+    unsigned char file[200] = "CTRAINCK\1";
     memcpy(file + 12, entries, size);
     ct_writer w = ct_writer_view(file + 12 + size, 8);
     ct_write_u64(&w, checksum_of(file, 12 + size));
@@ -230,7 +230,7 @@ static void test_malformed_entries(void **state)
 
 static void expect_reason(ct_status status, const ct_diag *diag, const char *reason)
 {
-    ct_assert_status(status, FEDNL_ECHECKPOINT, diag);
+    ct_assert_status(status, CT_ECHECKPOINT, diag);
     ct_assert_contains(diag->text, reason);
 }
 
@@ -238,51 +238,51 @@ static void test_what_does_not_fit(void **state)
 {
     (void)state;
     char *path = ct_test_path("fit");
-    fednl__checkpoint *c;
+    ct_checkpoint *c;
     ct_diag diag;
     double x[8] = {0};
     uint32_t p[8] = {0};
     uint64_t v = 5;
     unsigned char raw[8];
     ct_assert_ok(write_file(path, 5, &diag), &diag);
-    ct_assert_ok(fednl__checkpoint_read(&c, path, &diag), &diag);
-    expect_reason(fednl__checkpoint_get_f64_array(c, "x", x, 4, &diag), &diag,
+    ct_assert_ok(ct_checkpoint_read(&c, path, &diag), &diag);
+    expect_reason(ct_checkpoint_get_f64_array(c, "x", x, 4, &diag), &diag,
                   "fit: x has 5 entries, not 4");
-    expect_reason(fednl__checkpoint_get_u32_array(c, "position", p, 6, &diag), &diag,
+    expect_reason(ct_checkpoint_get_u32_array(c, "position", p, 6, &diag), &diag,
                   "position has 5 entries, not 6");
-    expect_reason(fednl__checkpoint_get_u64_array(c, "key", &v, 1, &diag), &diag, "key has 5");
-    expect_reason(fednl__checkpoint_get_bytes(c, "raw", raw, 0, &diag), &diag, "raw has 5");
-    expect_reason(fednl__checkpoint_get_u64(c, "lambda", &v, &diag), &diag, "another type");
-    expect_reason(fednl__checkpoint_get_f64(c, "round", x, &diag), &diag, "another type");
-    expect_reason(fednl__checkpoint_get_f64(c, "mu", x, &diag), &diag, "has no mu");
-    expect_reason(fednl__checkpoint_get_f64(c, "lambd", x, &diag), &diag, "has no lambd");
-    expect_reason(fednl__checkpoint_get_f64(c, "lambda2", x, &diag), &diag, "has no lambda2");
+    expect_reason(ct_checkpoint_get_u64_array(c, "key", &v, 1, &diag), &diag, "key has 5");
+    expect_reason(ct_checkpoint_get_bytes(c, "raw", raw, 0, &diag), &diag, "raw has 5");
+    expect_reason(ct_checkpoint_get_u64(c, "lambda", &v, &diag), &diag, "another type");
+    expect_reason(ct_checkpoint_get_f64(c, "round", x, &diag), &diag, "another type");
+    expect_reason(ct_checkpoint_get_f64(c, "mu", x, &diag), &diag, "has no mu");
+    expect_reason(ct_checkpoint_get_f64(c, "lambd", x, &diag), &diag, "has no lambd");
+    expect_reason(ct_checkpoint_get_f64(c, "lambda2", x, &diag), &diag, "has no lambda2");
     assert_true(v == 5 && x[0] == 0.0 && p[0] == 0);
-    expect_reason(fednl__checkpoint_expect_f64(c, "lambda", 0.25, &diag), &diag,
+    expect_reason(ct_checkpoint_expect_f64(c, "lambda", 0.25, &diag), &diag,
                   "lambda is 0.001, not 0.25");
-    expect_reason(fednl__checkpoint_expect_u64(c, "round", 3, &diag), &diag,
+    expect_reason(ct_checkpoint_expect_u64(c, "round", 3, &diag), &diag,
                   "round is 18446744073709551614, not 3");
-    expect_reason(fednl__checkpoint_expect_text(c, "algorithm", "gd", &diag), &diag,
+    expect_reason(ct_checkpoint_expect_text(c, "algorithm", "gd", &diag), &diag,
                   "algorithm is fednl-ls, not gd");
-    expect_reason(fednl__checkpoint_expect_text(c, "algorithm", "fednl-lsx", &diag), &diag, "not");
-    expect_reason(fednl__checkpoint_expect_text(c, "round", "gd", &diag), &diag, "another type");
-    ct_assert_ok(fednl__checkpoint_expect_f64(c, "lambda", 1e-3, &diag), &diag);
-    fednl__checkpoint_close(c);
+    expect_reason(ct_checkpoint_expect_text(c, "algorithm", "fednl-lsx", &diag), &diag, "not");
+    expect_reason(ct_checkpoint_expect_text(c, "round", "gd", &diag), &diag, "another type");
+    ct_assert_ok(ct_checkpoint_expect_f64(c, "lambda", 1e-3, &diag), &diag);
+    ct_checkpoint_close(c);
     free(path);
 }
 
 static void test_files_that_cannot_be(void **state)
 {
     (void)state;
-    fednl__checkpoint *c;
-    fednl__checkpoint_writer *w;
+    ct_checkpoint *c;
+    ct_checkpoint_writer *w;
     ct_diag diag;
-    ct_assert_status(fednl__checkpoint_read(&c, "/nowhere/at/all", &diag), CT_ENOTFOUND, &diag);
+    ct_assert_status(ct_checkpoint_read(&c, "/nowhere/at/all", &diag), CT_ENOTFOUND, &diag);
     assert_null(c);
-    ct_assert_status(fednl__checkpoint_open(&w, "/nowhere/at/all", &diag), CT_ENOTFOUND, &diag);
+    ct_assert_status(ct_checkpoint_open(&w, "/nowhere/at/all", &diag), CT_ENOTFOUND, &diag);
     assert_null(w);
-    fednl__checkpoint_close(NULL);
-    fednl__checkpoint_abort(NULL);
+    ct_checkpoint_close(NULL);
+    ct_checkpoint_abort(NULL);
 }
 
 /* A file that was not committed is not there, and the old one stays. */
@@ -290,27 +290,27 @@ static void test_whole_or_not_at_all(void **state)
 {
     (void)state;
     char *path = ct_test_path("whole");
-    fednl__checkpoint_writer *w;
-    fednl__checkpoint *c;
+    ct_checkpoint_writer *w;
+    ct_checkpoint *c;
     ct_diag diag;
     ct_assert_ok(write_file(path, 7, &diag), &diag);
-    ct_assert_ok(fednl__checkpoint_open(&w, path, &diag), &diag);
-    fednl__checkpoint_put_f64_array(w, "x", numbers, LONG);
-    fednl__checkpoint_abort(w);
-    ct_assert_ok(fednl__checkpoint_read(&c, path, &diag), &diag);
+    ct_assert_ok(ct_checkpoint_open(&w, path, &diag), &diag);
+    ct_checkpoint_put_f64_array(w, "x", numbers, LONG);
+    ct_checkpoint_abort(w);
+    ct_assert_ok(ct_checkpoint_read(&c, path, &diag), &diag);
     check_contents(c, 7);
-    fednl__checkpoint_close(c);
+    ct_checkpoint_close(c);
     free(path);
 }
 
 static ct_status attempt(void *context)
 {
     const char *path = context;
-    fednl__checkpoint *c;
+    ct_checkpoint *c;
     ct_diag diag;
     CT_TRY(write_file(path, 9, &diag));
-    CT_TRY(fednl__checkpoint_read(&c, path, &diag));
-    fednl__checkpoint_close(c);
+    CT_TRY(ct_checkpoint_read(&c, path, &diag));
+    ct_checkpoint_close(c);
     return CT_OK;
 }
 
