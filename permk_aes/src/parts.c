@@ -69,6 +69,13 @@ uint64_t permk__parts_wire_bytes(const permk__parts *message, size_t overhead)
     return message->total + chunks * (CT_FRAME_HEADER_BYTES + 1 + overhead); // 1: the flags
 }
 
+uint64_t permk__hello_wire_bytes(const permk__trainer *t)
+{
+    char settings[PERMK__SETTINGS_SIZE];
+    permk__trainer_settings(t, settings);
+    return CT_FRAME_HEADER_BYTES + PERMK__HELLO_BYTES + strlen(settings);
+}
+
 void permk__trainer_account(const permk__trainer *t, size_t overhead, permk_result *result)
 {
     permk__parts message = permk__parts_begin(t, PERMK_KIND_BLOCK);

@@ -7,6 +7,7 @@
  * as those of the whole gradient. How the numbers are made is in quadratic_generate.c. */
 #include <permk_aes/quadratic.h>
 
+#include "block_run.h"
 #include "quadratic_private.h"
 
 #include <math.h>
@@ -112,12 +113,11 @@ static ct_status quadratic_block_gradient(void *state, uint32_t client, const pe
     const double *r = residual(q, client);
     const float *rows = q->a + first_row(q, client) * q->d;
     memset(values, 0, block->length * sizeof *values);
-    if (block->index == NULL) {
-        add_rows(values, rows + block->first, q->d, block->length, r, q->samples);
-    } else {
-        for (size_t k = 0; k < q->samples; k++)
-            for (size_t j = 0; j < block->length; j++)
-                values[j] += r[k] * (double)rows[k * q->d + block->index[j]];
+    double *to = values;
+    for (size_t k = 0; k < permk__block_runs(block); k++) {
+        permk__run run = permk__block_run(block, k, q->d);
+        add_rows(to, rows + run.first, q->d, run.length, r, q->samples);
+        to += run.length;
     }
     scale(values, 2.0 / (double)q->samples, block->length);
     return CT_OK;
@@ -195,18 +195,17 @@ ct_status permk_quadratic_init(permk_problem *problem, const permk_quadratic_opt
     permk__quadratic *q = calloc(1, sizeof *q);
     if (q == NULL)
         return ct_fail(diag, CT_ENOMEM, "quadratic: out of memory");
-    double max_smoothness = 0;
-    ct_status status = permk__quadratic_generate(q, opt, &max_smoothness, diag);
+    permk_problem made = {.ops = &quadratic_ops,
+                          .state = q,
+                          .clients = opt->clients,
+                          .dimension = opt->dimension,
+                          .smoothness = opt->smoothness};
+    ct_status status = permk__quadratic_generate(q, opt, &made, diag);
     if (status != CT_OK) {
         quadratic_destroy(q);
         return status;
     }
-    *problem = (permk_problem){.ops = &quadratic_ops,
-                               .state = q,
-                               .clients = opt->clients,
-                               .dimension = opt->dimension,
-                               .smoothness = opt->smoothness,
-                               .max_smoothness = max_smoothness};
+    *problem = made;
     return CT_OK;
 }
 

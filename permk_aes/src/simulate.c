@@ -2,7 +2,7 @@
 /* All clients in one process: every message is really sealed and really opened, no socket. */
 #include "trainer.h"
 
-#include <ctrain/bytes.h>
+#include <ctrain/arena.h>
 #include <ctrain/timer.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,11 +52,13 @@ static ct_status simulation_init(simulation *s, permk_problem *problem, const do
     if (opt->is_signed || opt->identity != NULL)
         return ct_fail(diag, CT_EINVALID, "a simulation has no identities");
     CT_TRY(permk__trainer_init(t, problem, PERMK_EVERY_SENDER, x, opt, diag));
+    s->result.client_bytes_up_hello = permk__hello_wire_bytes(t);
+    s->result.client_bytes_down_hello = s->result.client_bytes_up_hello * (t->n - 1);
     CT_TRY(open_session(s, diag));
     CT_TRY(permk__trainer_open(t, s->session, diag));
     s->room_bytes = t->codec.payload_bytes > t->dense.payload_bytes ? t->codec.payload_bytes
                                                                     : t->dense.payload_bytes;
-    size_t chunks = permk__chunks(s->room_bytes, opt->chunk_bytes), payloads, messages;
+    size_t chunks = s->room_bytes / opt->chunk_bytes + 1, payloads, messages;
     s->sealed_bytes = s->room_bytes + chunks * permk_session_overhead_bytes(s->session);
     if (!ct_mul_size(&payloads, t->n, s->room_bytes) ||
         !ct_mul_size(&messages, t->n, s->sealed_bytes))

@@ -131,10 +131,28 @@ static bool lives_here(const permk__trainer *t, uint32_t client)
     return t->self == PERMK_EVERY_SENDER || t->self == client;
 }
 
+/* Whether clients ask the problem for no more than the block they send. */
+static bool computes_blocks(const permk__trainer *t)
+{
+    return t->problem->ops->block_gradient != NULL &&
+           t->opt->compressor == PERMK_COMPRESSOR_PERMK &&
+           (t->opt->method == PERMK_METHOD_DCGD || t->opt->method == PERMK_METHOD_DIANA);
+}
+
+/* Room for a gradient: for the largest block where no more is ever asked for, so that a client of
+ * large dimension holds x, the update, and the messages, which are as long as a vector. */
+static size_t gradient_entries(const permk__trainer *t)
+{
+    const permk_problem *p = t->problem;
+    if (!computes_blocks(t) || (p->ops->evaluate == NULL && !p->own_only))
+        return t->d;
+    return t->d / t->n + PERMK_LINE + 1;
+}
+
 static bool allocate(permk__trainer *t)
 {
     t->x = doubles(t->d);
-    t->gradient = doubles(t->d);
+    t->gradient = doubles(gradient_entries(t));
     t->update = doubles(t->d);
     bool ok = t->x != NULL && t->gradient != NULL && t->update != NULL;
     if (t->problem->own_only) {
@@ -297,11 +315,8 @@ static void learn_shift(permk__trainer *t, uint32_t client, const void *payload)
 
 ct_status permk__trainer_compute(permk__trainer *t, uint32_t client, void *payload, ct_diag *diag)
 {
-    bool block = t->problem->ops->block_gradient != NULL &&
-                 t->opt->compressor == PERMK_COMPRESSOR_PERMK &&
-                 (t->opt->method == PERMK_METHOD_DCGD || t->opt->method == PERMK_METHOD_DIANA);
-    CT_TRY(block ? compute_block(t, client, payload, diag)
-                 : compute_whole(t, client, payload, diag));
+    CT_TRY(computes_blocks(t) ? compute_block(t, client, payload, diag)
+                              : compute_whole(t, client, payload, diag));
     bool learns = t->opt->method == PERMK_METHOD_DIANA || t->opt->method == PERMK_METHOD_EF21;
     if (learns && !t->is_dense)
         learn_shift(t, client, payload);
@@ -355,13 +370,15 @@ void permk__trainer_step(permk__trainer *t, uint32_t absent)
     if (whole && absent > 0 && absent < t->n) // the mean of those that are there
         for (size_t j = 0; j < t->d; j++)
             t->update[j] *= (double)t->n / (double)(t->n - absent);
-    combine(t);
-    for (size_t j = 0; j < t->d; j++) {
-        t->x[j] -= step * t->update[j];
-        sum += t->x[j];
+    if (t->finite) { // else x stays what it was
+        combine(t);
+        for (size_t j = 0; j < t->d; j++) {
+            t->x[j] -= step * t->update[j];
+            sum += t->x[j];
+        }
+        t->finite = isfinite(sum);
+        t->at_x = false;
     }
-    t->finite = isfinite(sum);
-    t->at_x = false;
     t->round++;
     t->phases.step += ct_time_s() - start;
 }
@@ -407,9 +424,14 @@ ct_status permk__trainer_evaluate(permk__trainer *t, ct_diag *diag)
     const permk_problem_ops *ops = t->problem->ops;
     move_to_iterate(t);
     leave_minibatch(t);
-    CT_TRY(ops->evaluate != NULL ? ops->evaluate(t->problem->state, &t->loss, t->gradient, diag)
-                                 : evaluate_by_clients(t, diag));
-    t->norm = sum_of_squares(t->gradient, t->d);
+    double *gradient = t->gradient;
+    if (ops->evaluate != NULL) {
+        gradient = t->update; // no round is under way
+        CT_TRY(ops->evaluate(t->problem->state, &t->loss, gradient, diag));
+    } else {
+        CT_TRY(evaluate_by_clients(t, diag));
+    }
+    t->norm = sum_of_squares(gradient, t->d);
     t->phases.evaluate += ct_time_s() - start;
     return CT_OK;
 }

@@ -9,6 +9,7 @@
 #include <permk_aes/train.h>
 
 #define PERMK__STOP_VALUES   3 // a stop message: outcome, f, ||grad f||^2
+#define PERMK__HELLO_BYTES   (PERMK_NONCE_BYTES + PERMK_PUBLIC_KEY_BYTES + PERMK_SIGNATURE_BYTES)
 #define PERMK__SETTINGS_SIZE 2048
 
 typedef struct permk__trainer {
@@ -106,6 +107,9 @@ permk__parts permk__parts_begin(const permk__trainer *t, permk_kind kind);
 bool permk__parts_next(permk__parts *parts);
 /* Frames, flags, tags and signatures of such a message on the wire. */
 uint64_t permk__parts_wire_bytes(const permk__parts *message, size_t overhead);
+
+/* What a client sends before the first round: its hello, with the settings in it. */
+uint64_t permk__hello_wire_bytes(const permk__trainer *t);
 
 /* Add what one client sends and receives in the round that was just exchanged, its message being of
  * the round's codec and all clients there. */

@@ -64,6 +64,8 @@ static void fingerprint_of_the_published_problem(void **state)
     ct_assert_near(squares, 989999.9998, 1e-9, 0);
     ct_assert_near(sum_b, 65573.54496, 1e-9, 0);
     assert_true(p.max_smoothness > 316.241 && p.max_smoothness < 316.243);
+    // the L_i are 298.177 to 316.242, their mean 306.453; the root of their mean square is more
+    assert_true(p.mean_square_smoothness > 306.453 && p.mean_square_smoothness < 306.6);
 
     double x[D], g[D], loss = 0, mean = 0;
     permk_torch_linear_init(x, D, 123);
@@ -159,6 +161,11 @@ static void gradients_match_differences_and_blocks(void **state)
         permk_block range = {.length = 6, .first = 7, .weight = 1};
         ct_assert_ok(p.ops->block_gradient(p.state, i, &range, block_values, &diag), &diag);
         assert_memory_equal(block_values, g + 7, 6 * sizeof *g);
+        const uint32_t line[] = {1, 0}; // coordinates 8 … 12, then 0 … 7
+        permk_block lines = {.length = 13, .line = line, .lines = 2, .weight = 1};
+        ct_assert_ok(p.ops->block_gradient(p.state, i, &lines, block_values, &diag), &diag);
+        assert_memory_equal(block_values, g + 8, 5 * sizeof *g);
+        assert_memory_equal(block_values + 5, g, 8 * sizeof *g);
         for (size_t j = 0; j < 13; j++) {
             mean[j] += g[j] / 4;
             memcpy(y, x, sizeof x);
