@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* AES-GCM, AES-CTR and HKDF through OpenSSL's EVP interface. The key stays in its context from
- * message to message; only the 12-byte nonce is set again, which halves the cost of a short one. */
+ * message to message; only the 12-byte nonce is set again, which halves the cost of a short one.
+ * Tags go by OSSL_PARAM: EVP_CIPHER_CTX_ctrl would first translate to it. */
 #include "aead.h"
 
 #include <openssl/core_names.h>
@@ -131,11 +132,12 @@ ct_status permk__aead_seal(permk__aead *aead, const unsigned char iv[PERMK__IV_B
         return CT_OK;
     int n = 0;
     unsigned char rest[16];
-    if (EVP_CipherFinal_ex(aead->context, rest, &n) != 1 ||
-        EVP_CIPHER_CTX_ctrl(aead->context, EVP_CTRL_AEAD_GET_TAG, PERMK__TAG_BYTES, out + size) !=
-            1)
-        return PERMK_ECRYPTO;
-    return CT_OK;
+    OSSL_PARAM tag[] = {
+        OSSL_PARAM_octet_string(OSSL_CIPHER_PARAM_AEAD_TAG, out + size, PERMK__TAG_BYTES),
+        OSSL_PARAM_END};
+    bool ok = EVP_CipherFinal_ex(aead->context, rest, &n) == 1 &&
+              EVP_CIPHER_CTX_get_params(aead->context, tag) == 1;
+    return ok ? CT_OK : PERMK_ECRYPTO;
 }
 
 ct_status permk__aead_open(permk__aead *aead, const unsigned char iv[PERMK__IV_BYTES],
@@ -149,8 +151,10 @@ ct_status permk__aead_open(permk__aead *aead, const unsigned char iv[PERMK__IV_B
     unsigned char tag[PERMK__TAG_BYTES], rest[16];
     int n = 0;
     bool safe = permk_cipher_is_safe(aead->cipher);
-    if (safe) // EVP wants it writable, and `in` may be `out`
+    if (safe) // EVP wants it writable
         memcpy(tag, in + size, sizeof tag);
+    OSSL_PARAM expected[] = {
+        OSSL_PARAM_octet_string(OSSL_CIPHER_PARAM_AEAD_TAG, tag, PERMK__TAG_BYTES), OSSL_PARAM_END};
     bool ok = begin(aead, iv, aad, aad_size) && transform(aead, in, size, out);
     if (!ok) {
         OPENSSL_cleanse(out, size);
@@ -158,7 +162,7 @@ ct_status permk__aead_open(permk__aead *aead, const unsigned char iv[PERMK__IV_B
     }
     if (!safe)
         return CT_OK;
-    if (EVP_CIPHER_CTX_ctrl(aead->context, EVP_CTRL_AEAD_SET_TAG, PERMK__TAG_BYTES, tag) == 1 &&
+    if (EVP_CIPHER_CTX_set_params(aead->context, expected) == 1 &&
         EVP_CipherFinal_ex(aead->context, rest, &n) == 1)
         return CT_OK;
     OPENSSL_cleanse(out, size); // nothing unverified leaves

@@ -1,62 +1,17 @@
 // SPDX-License-Identifier: MIT
-/* Sealed messages: key schedule, associated data, counters, transcript.
+/* Sealed messages: what may be sealed and opened when, limits of keys, rounds and epochs. The
+ * format is at the top of session_format.c, the key schedule at the top of session_keys.c.
  *
- *   salt     = SHA-256(label || n || nonce_0 || … || nonce_{n-1} || settings)
- *   PRK      = HKDF-Extract(salt, group key)
- *   key_i    = HKDF-Expand(PRK, "permk 1 sender key" || suite || i)
- *   iv_i     = HKDF-Expand(PRK, "permk 1 sender iv"  || suite || i)      12 bytes
- *   nonce    = iv_i xor (0^4 || round), as TLS 1.3 and SFrame (RFC 9605) do
- *   T_k      = SHA-256(T_{k-1} || k || for each sender: number, length, tag; or "absent")
- *
- * One sender seals one message a round, so (key_i, nonce) is used once. T_{k-1} is in the
- * associated data of round k: who was shown something else than the others can neither read nor
- * write from the next round on. */
-#include <permk_aes/session.h>
+ * The transcript of the rounds before is in the associated data of every part: who was shown
+ * something else than the others can neither read nor write from the next round on. */
+#include "session_private.h"
 
-#include "aead.h"
-#include "key_private.h"
-
-#include <ctrain/arena.h>
-#include <ctrain/bytes.h>
 #include <openssl/crypto.h>
-#include <openssl/sha.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define HASH_BYTES        SHA256_DIGEST_LENGTH
-#define SESSION_ID_BYTES  16
-#define NONCE_BYTES       12
-#define AAD_BYTES         120
-#define FORMAT_VERSION    1
-#define VALUE_TYPE_F64    1
-#define FAILURES_ALLOWED  8
-#define EPOCH             0U // keys are not ratcheted within a session: its limits end it
-#define TRANSCRIPT_ABSENT UINT64_MAX
-
-typedef struct sender_state {
-    permk__aead seal, open;
-    unsigned char iv[NONCE_BYTES];
-    unsigned char tag[PERMK__TAG_BYTES]; // of this round's message
-    uint64_t message_bytes;              // of this round's message
-    uint64_t messages, blocks;           // used of the key's limits
-    bool present;                        // its message of this round was opened (or is our own)
-    bool sealed;                         // this session sealed one in this round
-    unsigned failures;
-} sender_state;
-
-struct permk_session {
-    permk_cipher cipher;
-    permk_rule rule;
-    uint32_t clients, self;
-    uint64_t dimension, round;
-    permk_limits limits;
-    unsigned char prk[HASH_BYTES];
-    unsigned char id[SESSION_ID_BYTES];
-    unsigned char transcript[HASH_BYTES];
-    char key_id[16];
-    unsigned char *record; // (28 n + 40) scratch: a round as it goes into the transcript
-    sender_state *senders; // (n)
-};
+#define FAILURES_ALLOWED 8
+#define PART_BLOCKS_MAX  (((uint64_t)1 << 32) - 2) // of GCM under one nonce (NIST SP 800-38D)
 
 permk_limits permk_limits_default(void)
 {
@@ -72,69 +27,22 @@ permk_session_options permk_session_options_default(void)
                                    .limits = permk_limits_default()};
 }
 
-/* ---- Key schedule ---- */
+/* ---- Life ---- */
 
-static bool simulates(const permk_session *s)
+static ct_status check_signing(const permk_session_options *opt, ct_diag *diag)
 {
-    return s->self == PERMK_EVERY_SENDER;
-}
-
-static ct_status expand(const permk_session *s, void *out, size_t size, const char *label,
-                        uint32_t number)
-{
-    unsigned char info[64];
-    ct_writer w = ct_writer_view(info, sizeof info);
-    ct_write_bytes(&w, label, strlen(label));
-    ct_write_u8(&w, (uint8_t)s->cipher);
-    ct_write_u32(&w, number);
-    return permk__hkdf_expand(out, size, s->prk, info, w.at);
-}
-
-static ct_status derive_salt(unsigned char salt[HASH_BYTES], const permk_session_options *opt)
-{
-    static const char label[] = "permk 1 session salt";
-    size_t nonce_bytes = 0, all = 0;
-    if (!ct_mul_size(&nonce_bytes, opt->clients, PERMK_NONCE_BYTES) ||
-        !ct_add_size(&all, nonce_bytes, opt->settings_bytes) || !ct_add_size(&all, all, 64))
-        return CT_ENOMEM;
-    unsigned char *text = malloc(all);
-    if (text == NULL)
-        return CT_ENOMEM;
-    ct_writer w = ct_writer_view(text, all);
-    ct_write_bytes(&w, label, sizeof label);
-    ct_write_u32(&w, opt->clients);
-    ct_write_bytes(&w, opt->nonces, nonce_bytes);
-    ct_write_bytes(&w, opt->settings, opt->settings_bytes);
-    bool ok = SHA256(text, w.at, salt) != NULL;
-    free(text);
-    return ok ? CT_OK : PERMK_ECRYPTO;
-}
-
-static ct_status derive_sender(permk_session *s, uint32_t i)
-{
-    sender_state *sender = &s->senders[i];
-    unsigned char key[32];
-    CT_TRY(expand(s, sender->iv, sizeof sender->iv, "permk 1 sender iv", i));
-    size_t key_bytes = permk__cipher_key_bytes(s->cipher);
-    ct_status status = key_bytes > 0 ? expand(s, key, key_bytes, "permk 1 sender key", i) : CT_OK;
-    if (status == CT_OK && (simulates(s) || s->self == i))
-        status = permk__aead_init(&sender->seal, s->cipher, key, true);
-    if (status == CT_OK && (simulates(s) || s->self != i))
-        status = permk__aead_init(&sender->open, s->cipher, key, false);
-    OPENSSL_cleanse(key, sizeof key);
-    return status;
-}
-
-static ct_status derive_keys(permk_session *s, const permk_session_options *opt)
-{
-    static const unsigned char no_key[PERMK_KEY_BYTES];
-    unsigned char salt[HASH_BYTES];
-    CT_TRY(derive_salt(salt, opt));
-    const unsigned char *secret = opt->key != NULL ? permk__key_bytes(opt->key) : no_key;
-    CT_TRY(permk__hkdf_extract(s->prk, salt, sizeof salt, secret, PERMK_KEY_BYTES));
-    CT_TRY(expand(s, s->id, sizeof s->id, "permk 1 session id", 0));
-    for (uint32_t i = 0; i < s->clients; i++)
-        CT_TRY(derive_sender(s, i));
+    if (opt->identity == NULL && opt->roster == NULL)
+        return CT_OK;
+    if (opt->identity == NULL || opt->roster == NULL || opt->self == PERMK_EVERY_SENDER)
+        return ct_fail(diag, CT_EINVALID,
+                       "a signed session needs one client's identity and the roster");
+    if (permk_roster_members(opt->roster) != opt->clients)
+        return ct_fail(diag, CT_EINVALID, "a roster of %u members for %u clients",
+                       permk_roster_members(opt->roster), opt->clients);
+    if (memcmp(permk_identity_public(opt->identity), permk_roster_key(opt->roster, opt->self),
+               PERMK_PUBLIC_KEY_BYTES) != 0)
+        return ct_fail(diag, CT_EINVALID, "client %u's public key is not the one in the roster",
+                       opt->self);
     return CT_OK;
 }
 
@@ -151,17 +59,26 @@ static ct_status check_options(const permk_session_options *opt, ct_diag *diag)
         return ct_fail(diag, CT_EINVALID, "unknown cipher %d", (int)opt->cipher);
     if (opt->key == NULL && opt->cipher != PERMK_PLAINTEXT)
         return ct_fail(diag, CT_EINVALID, "%s needs a key", permk_cipher_name(opt->cipher));
-    return CT_OK;
+    if (opt->limits.messages == 0 || opt->limits.rounds == 0 || opt->limits.blocks == 0)
+        return ct_fail(diag, CT_EINVALID, "limits of keys must be at least 1");
+    return check_signing(opt, diag);
 }
 
 static ct_status allocate(permk_session *s)
 {
-    s->senders = calloc(s->clients, sizeof *s->senders);
     size_t record_bytes = 0;
-    if (s->senders == NULL || !ct_mul_size(&record_bytes, s->clients, 28))
+    if (!permk__record_bytes(s->clients, &record_bytes))
         return CT_ENOMEM;
-    s->record = malloc(record_bytes + HASH_BYTES + 8);
-    return s->record != NULL ? CT_OK : CT_ENOMEM;
+    s->senders = calloc(s->clients, sizeof *s->senders);
+    s->record = malloc(record_bytes);
+    if (s->senders == NULL || s->record == NULL)
+        return CT_ENOMEM;
+    if (s->identity == NULL)
+        return CT_OK;
+    s->hash = EVP_MD_CTX_new();
+    if (s->hash == NULL)
+        return CT_ENOMEM;
+    return EVP_DigestInit_ex(s->hash, EVP_sha256(), NULL) == 1 ? CT_OK : PERMK_ECRYPTO;
 }
 
 ct_status permk_session_create(permk_session **out, const permk_session_options *opt, ct_diag *diag)
@@ -177,15 +94,18 @@ ct_status permk_session_create(permk_session **out, const permk_session_options 
     s->self = opt->self;
     s->dimension = opt->dimension;
     s->limits = opt->limits;
+    s->identity = opt->identity;
+    s->roster = opt->roster;
     if (opt->key != NULL)
         memcpy(s->key_id, permk_key_id(opt->key), sizeof s->key_id);
     ct_status status = allocate(s);
     if (status == CT_OK)
-        status = derive_keys(s, opt);
+        status = permk__session_derive(s, opt);
     if (status != CT_OK) {
         permk_session_destroy(s);
         return ct_fail(diag, status, "session: %s", ct_status_text(status));
     }
+    permk__aad_begin_round(s);
     *out = s;
     return CT_OK;
 }
@@ -194,142 +114,151 @@ void permk_session_destroy(permk_session *session)
 {
     if (session == NULL)
         return;
-    for (uint32_t i = 0; session->senders != NULL && i < session->clients; i++) {
-        permk__aead_clear(&session->senders[i].seal);
-        permk__aead_clear(&session->senders[i].open);
-    }
+    permk__session_wipe(session);
+    EVP_MD_CTX_free(session->hash);
     free(session->senders);
     free(session->record);
     OPENSSL_cleanse(session, sizeof *session);
     free(session);
 }
 
-ct_status permk_session_ownership_key(const permk_session *session,
-                                      unsigned char key[PERMK_OWNERSHIP_KEY_BYTES])
-{
-    return expand(session, key, PERMK_OWNERSHIP_KEY_BYTES, "permk 1 ownership", 0);
-}
-
-/* ---- One message ---- */
-
 uint64_t permk_session_round(const permk_session *session)
 {
     return session->round;
 }
 
-size_t permk_session_sealed_bytes(const permk_session *session, size_t count)
+uint32_t permk_session_epoch(const permk_session *session)
 {
-    return count * sizeof(double) + permk_cipher_tag_bytes(session->cipher);
+    return session->epoch;
 }
 
-/* What a message is about, as both sides know it without being told. */
-static void build_aad(const permk_session *s, unsigned char aad[AAD_BYTES], uint32_t from,
-                      permk_kind kind, size_t count)
+const unsigned char *permk_session_id(const permk_session *session)
 {
-    ct_writer w = ct_writer_view(aad, AAD_BYTES);
-    ct_write_bytes(&w, "PRMK", 4);
-    ct_write_u8(&w, FORMAT_VERSION);
-    ct_write_u8(&w, (uint8_t)s->cipher);
-    ct_write_u8(&w, VALUE_TYPE_F64);
-    ct_write_u8(&w, (uint8_t)s->rule);
-    ct_write_bytes(&w, s->id, sizeof s->id);
-    ct_write_bytes(&w, s->key_id, sizeof s->key_id);
-    ct_write_u32(&w, s->clients);
-    ct_write_u64(&w, s->dimension);
-    ct_write_u32(&w, EPOCH);
-    ct_write_u64(&w, s->round);
-    ct_write_u32(&w, from);
-    ct_write_u32(&w, 0); // chunk: a message is one chunk
-    ct_write_u32(&w, (uint32_t)kind);
-    ct_write_u64(&w, count);
-    ct_write_u32(&w, 1); // flags: 1 = the last chunk
-    ct_write_bytes(&w, s->transcript, sizeof s->transcript);
+    return session->id;
 }
 
-static void build_nonce(const permk_session *s, const sender_state *from,
-                        unsigned char out[PERMK__IV_BYTES])
+const unsigned char *permk_session_transcript(const permk_session *session)
 {
-    memset(out, 0, PERMK__IV_BYTES); // CTR counts its blocks in the last four bytes
-    memcpy(out, from->iv, NONCE_BYTES);
-    for (unsigned i = 0; i < 8; i++)
-        out[4 + i] ^= (unsigned char)(s->round >> (56 - 8 * i));
+    return session->transcript;
 }
 
-/* Would one more message of size_bytes stay within the limits of this sender's key? */
-static ct_status check_limits(const permk_session *s, uint32_t from, size_t size_bytes,
-                              ct_diag *diag)
+ct_status permk_session_ownership_key(const permk_session *session,
+                                      unsigned char key[PERMK_OWNERSHIP_KEY_BYTES])
 {
-    if (s->cipher == PERMK_PLAINTEXT)
-        return CT_OK;
-    const sender_state *sender = &s->senders[from];
+    memcpy(key, session->ownership_key, PERMK_OWNERSHIP_KEY_BYTES);
+    return CT_OK;
+}
+
+/* ---- Limits ---- */
+
+static uint64_t blocks_of(size_t size_bytes)
+{
+    return (uint64_t)size_bytes / 16 + (size_bytes % 16 != 0) + 1; // one for the tag
+}
+
+/* Would one more part of that many blocks stay within the limits of this sender's key? */
+static ct_status check_limits(const permk_session *s, uint32_t from, uint64_t blocks, ct_diag *diag)
+{
+    const permk__sender *sender = &s->senders[from];
     const char *what = NULL;
-    uint64_t blocks = (uint64_t)size_bytes / 16 + 1;
-    if (s->round >= s->limits.rounds)
-        what = "rounds";
-    else if (sender->messages >= s->limits.messages)
+    if (sender->parts >= s->limits.messages)
         what = "messages";
     else if (blocks > s->limits.blocks || sender->blocks > s->limits.blocks - blocks)
         what = "blocks";
+    else if (blocks - 1 > PART_BLOCKS_MAX)
+        what = "blocks of one message";
     if (what == NULL)
         return CT_OK;
     return ct_fail(diag, PERMK_ELIMIT,
-                   "client %u, round %llu: the key of this run may encrypt no more (limit of %s "
-                   "reached); start a new run",
-                   from, (unsigned long long)s->round, what);
+                   "client %u, round %llu: its key may encrypt no more (limit of %s reached)", from,
+                   (unsigned long long)s->round, what);
 }
 
-static void count_use(sender_state *sender, size_t size_bytes)
+static void count_use(permk__sender *sender, uint64_t blocks)
 {
-    sender->messages++;
-    sender->blocks += (uint64_t)size_bytes / 16 + 1;
+    sender->parts++;
+    sender->blocks += blocks;
 }
 
-static void remember(const permk_session *s, sender_state *from, const unsigned char *message,
-                     size_t size_bytes)
+/* ---- One part ---- */
+
+static size_t sealed_bytes(const permk_session *s, size_t plain_bytes)
 {
-    size_t tag_bytes = permk_cipher_tag_bytes(s->cipher);
-    from->present = true;
-    from->message_bytes = size_bytes;
-    memcpy(from->tag, message + size_bytes - tag_bytes, tag_bytes);
+    return plain_bytes + permk_cipher_tag_bytes(s->cipher);
 }
 
-static bool host_is_little_endian(void)
+size_t permk_session_overhead_bytes(const permk_session *session)
 {
-    const uint16_t probe = 1;
-    unsigned char first;
-    memcpy(&first, &probe, 1);
-    return first == 1;
+    size_t signature = session->identity != NULL ? PERMK_SIGNATURE_BYTES : 0;
+    return permk_cipher_tag_bytes(session->cipher) + signature;
 }
 
-ct_status permk_session_seal(permk_session *s, uint32_t from, permk_kind kind, const double *values,
-                             size_t count, void *out, ct_diag *diag)
+static bool part_is_possible(const permk_part *part)
 {
-    if (from >= s->clients || (!simulates(s) && from != s->self))
-        return ct_fail(diag, CT_EINVALID, "this session cannot seal as client %u", from);
-    sender_state *sender = &s->senders[from];
-    if (sender->sealed)
-        return ct_fail(diag, CT_EINVALID, "client %u, round %llu: a second message in one round",
-                       from, (unsigned long long)s->round);
-    size_t size = count * sizeof *values;
-    CT_TRY(check_limits(s, from, size, diag));
-    unsigned char aad[AAD_BYTES], nonce[PERMK__IV_BYTES];
-    build_aad(s, aad, from, kind, count);
-    build_nonce(s, sender, nonce);
-    const void *source = values;
-    if (!host_is_little_endian()) { // else values are encrypted from where they are
-        ct_writer w = ct_writer_view(out, size);
-        ct_write_f64_array(&w, values, count);
-        source = out;
+    return part->kind >= PERMK_KIND_BLOCK && part->kind < PERMK_KINDS &&
+           part->chunk < PERMK__CHUNKS_MAX && part->value >= PERMK_VALUE_F64 &&
+           part->value <= PERMK_VALUE_BF16;
+}
+
+/* What stands for a sealed part (size bytes) in the transcript: the hash that is signed, the tag,
+ * or nothing. */
+static const unsigned char *part_identity(const permk_session *s, const unsigned char *hash,
+                                          const unsigned char *sealed, size_t size)
+{
+    if (s->identity != NULL)
+        return hash;
+    return permk_cipher_is_safe(s->cipher) ? sealed + size - PERMK__TAG_BYTES : NULL;
+}
+
+static ct_status seal_part(permk_session *s, uint32_t from, const permk_part *part,
+                           const void *plain, size_t size, unsigned char *out)
+{
+    permk__sender *sender = &s->senders[from];
+    unsigned char nonce[PERMK__IV_BYTES], hash[PERMK__HASH_BYTES];
+    size_t sealed = sealed_bytes(s, size);
+    permk__aad_set_part(s, from, part);
+    permk__nonce(nonce, s, from, part);
+    CT_TRY(permk__aead_seal(&sender->seal, nonce, s->aad, sizeof s->aad, plain, size, out));
+    if (s->identity != NULL) {
+        CT_TRY(permk__part_digest(s, hash, out, sealed));
+        CT_TRY(permk_identity_sign(s->identity, hash, sizeof hash, out + sealed));
     }
-    sender->sealed = true; // even if what follows fails: this nonce is spent
-    ct_status status = permk__aead_seal(&sender->seal, nonce, aad, sizeof aad, source, size, out);
-    if (status != CT_OK)
-        return ct_fail(diag, status, "client %u, round %llu: encryption failed", from,
-                       (unsigned long long)s->round);
-    count_use(sender, size);
-    if (!simulates(s)) // in a simulation the message is opened too
-        remember(s, sender, out, permk_session_sealed_bytes(s, count));
+    return permk__message_extend(&sender->sealed[part->kind], part,
+                                 size + permk_session_overhead_bytes(s), blocks_of(size),
+                                 part_identity(s, hash, out, sealed));
+}
+
+static ct_status check_seal(const permk_session *s, uint32_t from, const permk_part *part,
+                            ct_diag *diag)
+{
+    if (from >= s->clients || (!permk__simulates(s) && from != s->self))
+        return ct_fail(diag, CT_EINVALID, "this session cannot seal as client %u", from);
+    if (!part_is_possible(part))
+        return ct_fail(diag, CT_EINVALID, "no such part of a message");
+    const permk__message *message = &s->senders[from].sealed[part->kind];
+    if (message->complete || part->chunk != message->chunks)
+        return ct_fail(diag, CT_EINVALID,
+                       "client %u, round %llu: chunk %u is sealed out of order, or twice", from,
+                       (unsigned long long)s->round, part->chunk);
     return CT_OK;
+}
+
+ct_status permk_session_seal(permk_session *s, uint32_t from, const permk_part *part,
+                             const void *plain, size_t size, void *out, ct_diag *diag)
+{
+    CT_TRY(check_seal(s, from, part, diag));
+    CT_TRY(check_limits(s, from, blocks_of(size), diag));
+    ct_status status = permk__session_ready(s, from);
+    if (status == CT_OK) {
+        // this nonce is spent, even if what follows fails
+        s->senders[from].sealed[part->kind].chunks = UINT32_MAX;
+        count_use(&s->senders[from], blocks_of(size));
+        status = seal_part(s, from, part, plain, size, out);
+    }
+    if (status == CT_OK)
+        return CT_OK;
+    return ct_fail(diag, status, "client %u, round %llu: encryption failed (%s)", from,
+                   (unsigned long long)s->round, ct_status_text(status));
 }
 
 static ct_status refuse(permk_session *s, uint32_t from, const char *why, ct_diag *diag)
@@ -339,27 +268,54 @@ static ct_status refuse(permk_session *s, uint32_t from, const char *why, ct_dia
                    (unsigned long long)s->round, why);
 }
 
-ct_status permk_session_open(permk_session *s, uint32_t from, permk_kind kind, const void *message,
-                             size_t size_bytes, double *values, size_t count, ct_diag *diag)
+/* Everything that needs no cryptography. */
+static ct_status check_open(permk_session *s, uint32_t from, const permk_part *part,
+                            size_t size_bytes, size_t plain_bytes, ct_diag *diag)
 {
-    memset(values, 0, count * sizeof *values);
+    if (!part_is_possible(part))
+        return ct_fail(diag, CT_EINVALID, "no such part of a message");
     if (from >= s->clients || from == s->self)
         return ct_fail(diag, PERMK_EAUTH, "a message that claims to come from client %u", from);
-    sender_state *sender = &s->senders[from];
+    const permk__sender *sender = &s->senders[from];
     if (sender->failures >= FAILURES_ALLOWED)
         return ct_fail(diag, PERMK_EAUTH, "client %u: too many messages failed to verify", from);
-    if (sender->present)
+    const permk__message *message = &sender->opened[part->kind];
+    if (message->complete)
         return refuse(s, from, "a second message in one round", diag);
-    if (size_bytes != permk_session_sealed_bytes(s, count))
+    if (part->chunk != message->chunks)
+        return refuse(s, from, "chunks of a message are out of order", diag);
+    if (size_bytes != plain_bytes + permk_session_overhead_bytes(s))
         return refuse(s, from, "the message has the wrong length", diag);
-    size_t size = count * sizeof *values;
-    if (!simulates(s))
-        CT_TRY(check_limits(s, from, size, diag));
-    unsigned char aad[AAD_BYTES], nonce[PERMK__IV_BYTES];
-    build_aad(s, aad, from, kind, count);
-    build_nonce(s, sender, nonce);
-    ct_status status =
-        permk__aead_open(&sender->open, nonce, aad, sizeof aad, message, size, values);
+    return permk__simulates(s) ? CT_OK : check_limits(s, from, blocks_of(plain_bytes), diag);
+}
+
+/* Verify signature and tag, decrypt, and take the part into its message. The signature comes first:
+ * where plain is message, the ciphertext is gone afterwards. */
+static ct_status open_part(permk_session *s, uint32_t from, const permk_part *part,
+                           const unsigned char *message, size_t size, void *plain)
+{
+    permk__sender *sender = &s->senders[from];
+    unsigned char nonce[PERMK__IV_BYTES], hash[PERMK__HASH_BYTES];
+    size_t sealed = sealed_bytes(s, size);
+    CT_TRY(permk__session_ready(s, from));
+    permk__aad_set_part(s, from, part);
+    permk__nonce(nonce, s, from, part);
+    if (s->identity != NULL) {
+        CT_TRY(permk__part_digest(s, hash, message, sealed));
+        CT_TRY(permk_roster_verify(s->roster, from, hash, sizeof hash, message + sealed));
+    }
+    CT_TRY(permk__aead_open(&sender->open, nonce, s->aad, sizeof s->aad, message, size, plain));
+    return permk__message_extend(&sender->opened[part->kind], part,
+                                 size + permk_session_overhead_bytes(s), blocks_of(size),
+                                 part_identity(s, hash, message, sealed));
+}
+
+static ct_status check_and_open(permk_session *s, uint32_t from, const permk_part *part,
+                                const void *message, size_t size_bytes, void *plain,
+                                size_t plain_bytes, ct_diag *diag)
+{
+    CT_TRY(check_open(s, from, part, size_bytes, plain_bytes, diag));
+    ct_status status = open_part(s, from, part, message, plain_bytes, plain);
     if (status == PERMK_EAUTH)
         return refuse(s, from,
                       s->round == 0
@@ -368,35 +324,73 @@ ct_status permk_session_open(permk_session *s, uint32_t from, permk_kind kind, c
                           : "the message failed to verify: altered or replaced on the way",
                       diag);
     if (status != CT_OK)
-        return ct_fail(diag, status, "client %u, round %llu: decryption failed", from,
-                       (unsigned long long)s->round);
-    if (!simulates(s)) // else counted when it was sealed
-        count_use(sender, size);
-    remember(s, sender, message, size_bytes);
-    if (!host_is_little_endian()) {
-        ct_reader r = ct_reader_view(values, size); // reads element k before it is written
-        ct_read_f64_array(&r, values, count);
-    }
+        return ct_fail(diag, status, "client %u, round %llu: decryption failed (%s)", from,
+                       (unsigned long long)s->round, ct_status_text(status));
+    if (!permk__simulates(s)) // else counted when it was sealed
+        count_use(&s->senders[from], blocks_of(plain_bytes));
     return CT_OK;
 }
 
-/* ---- Transcript ---- */
+ct_status permk_session_open(permk_session *s, uint32_t from, const permk_part *part,
+                             const void *message, size_t size_bytes, void *plain,
+                             size_t plain_bytes, ct_diag *diag)
+{
+    ct_status status = check_and_open(s, from, part, message, size_bytes, plain, plain_bytes, diag);
+    if (status != CT_OK && plain_bytes > 0)
+        memset(plain, 0, plain_bytes); // nothing unverified leaves
+    return status;
+}
+
+/* ---- Rounds ---- */
+
+bool permk_session_complete(const permk_session *session, uint32_t sender, permk_kind kind)
+{
+    return sender < session->clients && permk__accepted(session, sender, kind)->complete;
+}
+
+/* Count what all members have seen of this sender and forget the round's messages. Use of a key
+ * that not all know of (chunks of a message that never became complete) must not say when the keys
+ * are replaced: members would disagree. */
+static void settle(permk_session *s, uint32_t from)
+{
+    permk__sender *sender = &s->senders[from];
+    for (permk_kind kind = PERMK_KIND_BLOCK; kind < PERMK_KINDS; kind++) {
+        const permk__message *message = permk__accepted(s, from, kind);
+        if (!message->complete)
+            continue;
+        sender->agreed_parts += message->chunks;
+        sender->agreed_blocks += message->blocks;
+    }
+    memset(sender->sealed, 0, sizeof sender->sealed);
+    memset(sender->opened, 0, sizeof sender->opened);
+}
+
+static bool keys_are_due(const permk_session *s)
+{
+    if (s->epoch_rounds >= s->limits.rounds)
+        return true;
+    for (uint32_t i = 0; i < s->clients; i++)
+        if (s->senders[i].agreed_parts > s->limits.messages / 2 ||
+            s->senders[i].agreed_blocks > s->limits.blocks / 2)
+            return true;
+    return false;
+}
 
 ct_status permk_session_end_round(permk_session *s, ct_diag *diag)
 {
-    ct_writer w = ct_writer_view(s->record, (size_t)s->clients * 28 + HASH_BYTES + 8);
-    ct_write_bytes(&w, s->transcript, sizeof s->transcript);
-    ct_write_u64(&w, s->round);
-    for (uint32_t i = 0; i < s->clients; i++) {
-        sender_state *sender = &s->senders[i];
-        static const unsigned char none[PERMK__TAG_BYTES];
-        ct_write_u32(&w, i);
-        ct_write_u64(&w, sender->present ? sender->message_bytes : TRANSCRIPT_ABSENT);
-        ct_write_bytes(&w, sender->present ? sender->tag : none, PERMK__TAG_BYTES);
-        sender->present = sender->sealed = false;
-    }
-    if (SHA256(s->record, w.at, s->transcript) == NULL)
-        return ct_fail(diag, PERMK_ECRYPTO, "transcript: SHA-256 failed");
+    ct_status status = permk__transcript_extend(s);
+    if (status != CT_OK)
+        return ct_fail(diag, status, "round %llu: transcript: SHA-256 failed",
+                       (unsigned long long)s->round);
+    for (uint32_t i = 0; i < s->clients; i++)
+        settle(s, i);
     s->round++;
+    s->epoch_rounds++;
+    if (keys_are_due(s))
+        status = permk__session_ratchet(s);
+    if (status != CT_OK)
+        return ct_fail(diag, status, "round %llu: the keys could not be replaced",
+                       (unsigned long long)s->round);
+    permk__aad_begin_round(s);
     return CT_OK;
 }

@@ -169,12 +169,12 @@ static void processes_and_simulation_agree_bit_for_bit(void **state)
         uint64_t max_rounds, eval_every;
         permk_outcome outcome;
     } cases[] = {
-        {4, 30, PERMK_METHOD_PERMK, PERMK_RULE_ROTATION, 1e-3, 20000, 1, PERMK_CONVERGED},
-        {4, 30, PERMK_METHOD_PERMK, PERMK_RULE_PERMUTATION, 1e-3, 20000, 7, PERMK_CONVERGED},
+        {4, 30, PERMK_METHOD_DCGD, PERMK_RULE_ROTATION, 1e-3, 20000, 1, PERMK_CONVERGED},
+        {4, 30, PERMK_METHOD_DCGD, PERMK_RULE_PERMUTATION, 1e-3, 20000, 7, PERMK_CONVERGED},
         {3, 10, PERMK_METHOD_GD, PERMK_RULE_ROTATION, 1e-2, 20000, 1, PERMK_CONVERGED},
-        {7, 3, PERMK_METHOD_PERMK, PERMK_RULE_ROTATION, 0, 40, 1, PERMK_MAX_ROUNDS},
-        {1, 5, PERMK_METHOD_PERMK, PERMK_RULE_ROTATION, 0, 40, 50, PERMK_MAX_ROUNDS},
-        {5, 33, PERMK_METHOD_PERMK, PERMK_RULE_ROTATION, 1e30, 40, 1, PERMK_CONVERGED}};
+        {7, 3, PERMK_METHOD_DCGD, PERMK_RULE_ROTATION, 0, 40, 1, PERMK_MAX_ROUNDS},
+        {1, 5, PERMK_METHOD_DCGD, PERMK_RULE_ROTATION, 0, 40, 50, PERMK_MAX_ROUNDS},
+        {5, 33, PERMK_METHOD_DCGD, PERMK_RULE_ROTATION, 1e30, 40, 1, PERMK_CONVERGED}};
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
         permk_train_options opt =
             options(cases[c].method, cases[c].rule, cases[c].tol, cases[c].max_rounds);
@@ -251,7 +251,7 @@ static bool lie_once(void *context, const ct_message *original, uint32_t to, ct_
         copy->aux = 2;
     } else if (l->how == STOP_FOR_BLOCK) {
         copy->type = PERMK__FRAME_STOP;
-        copy->size_bytes = 24 + 16;
+        copy->size_bytes = 1 + 24 + 16;
     }
     return true;
 }
@@ -262,7 +262,7 @@ static void a_lying_server_is_found_out(void **state)
     for (lie how = FLIP; how <= SPLIT; how++) {
         if (how == REPEAT)
             continue; // below
-        permk_train_options opt = options(PERMK_METHOD_PERMK, PERMK_RULE_ROTATION, 0, 50);
+        permk_train_options opt = options(PERMK_METHOD_DCGD, PERMK_RULE_ROTATION, 0, 50);
         group g;
         group_init(&g, 3, 30, &opt);
         liar l = {.how = how};
@@ -297,7 +297,7 @@ static bool repeat(void *context, const ct_message *original, uint32_t to, ct_me
 static void a_repeated_block_is_refused(void **state)
 {
     (void)state;
-    permk_train_options opt = options(PERMK_METHOD_PERMK, PERMK_RULE_ROTATION, 0, 50);
+    permk_train_options opt = options(PERMK_METHOD_DCGD, PERMK_RULE_ROTATION, 0, 50);
     group g;
     group_init(&g, 3, 30, &opt);
     g.tamper = repeat;
@@ -316,7 +316,7 @@ static void a_repeated_block_is_refused(void **state)
 static void a_wrong_key_is_named(void **state)
 {
     (void)state;
-    permk_train_options opt = options(PERMK_METHOD_PERMK, PERMK_RULE_ROTATION, 0, 50);
+    permk_train_options opt = options(PERMK_METHOD_DCGD, PERMK_RULE_ROTATION, 0, 50);
     group g;
     group_init(&g, 4, 30, &opt);
     g.clients[3].opt.key = g.other_key;
@@ -335,7 +335,7 @@ static void a_wrong_key_is_named(void **state)
 static void other_settings_are_named(void **state)
 {
     (void)state;
-    permk_train_options opt = options(PERMK_METHOD_PERMK, PERMK_RULE_ROTATION, 0, 50);
+    permk_train_options opt = options(PERMK_METHOD_DCGD, PERMK_RULE_ROTATION, 0, 50);
     group g;
     group_init(&g, 3, 30, &opt);
     g.clients[2].opt.step = 0.03;
@@ -351,7 +351,7 @@ static void other_settings_are_named(void **state)
 static void a_dead_client_is_named(void **state)
 {
     (void)state;
-    permk_train_options opt = options(PERMK_METHOD_PERMK, PERMK_RULE_ROTATION, 0, 50);
+    permk_train_options opt = options(PERMK_METHOD_DCGD, PERMK_RULE_ROTATION, 0, 50);
     group g;
     group_init(&g, 3, 30, &opt);
     g.dead[2] = true;
@@ -369,7 +369,7 @@ static void a_dead_client_is_named(void **state)
 static void a_silent_client_is_named_at_the_deadline(void **state)
 {
     (void)state;
-    permk_train_options opt = options(PERMK_METHOD_PERMK, PERMK_RULE_ROTATION, 0, 50);
+    permk_train_options opt = options(PERMK_METHOD_DCGD, PERMK_RULE_ROTATION, 0, 50);
     group g;
     group_init(&g, 3, 30, &opt);
     g.silent[1] = true;
@@ -402,7 +402,7 @@ static void an_interrupted_client_ends_the_run_for_all(void **state)
 {
     (void)state;
     for (uint32_t who = 0; who < 2; who++) { // the leader, and another
-        permk_train_options opt = options(PERMK_METHOD_PERMK, PERMK_RULE_ROTATION, 0, 1000);
+        permk_train_options opt = options(PERMK_METHOD_DCGD, PERMK_RULE_ROTATION, 0, 1000);
         group g;
         group_init(&g, 3, 30, &opt);
         ct_stop_flag flag;
@@ -410,7 +410,7 @@ static void an_interrupted_client_ends_the_run_for_all(void **state)
         trigger t = {&flag, 10};
         g.clients[who].opt.stop = &flag;
         g.clients[who].opt.on_round = raise_at;
-        g.clients[who].opt.on_round_context = &t;
+        g.clients[who].opt.context = &t;
         group_run(&g);
         ct_assert_ok(g.status, &g.diag);
         for (uint32_t i = 0; i < 3; i++) {
@@ -429,7 +429,7 @@ static void an_interrupted_client_ends_the_run_for_all(void **state)
 static void a_stopped_server_tells_everyone(void **state)
 {
     (void)state;
-    permk_train_options opt = options(PERMK_METHOD_PERMK, PERMK_RULE_ROTATION, 0, 60000);
+    permk_train_options opt = options(PERMK_METHOD_DCGD, PERMK_RULE_ROTATION, 0, 60000);
     group g;
     group_init(&g, 3, 30, &opt);
     ct_stop_flag flag;
@@ -437,7 +437,7 @@ static void a_stopped_server_tells_everyone(void **state)
     trigger t = {&flag, 10};
     g.server_opt.stop = &flag;
     g.clients[0].opt.on_round = raise_at;
-    g.clients[0].opt.on_round_context = &t;
+    g.clients[0].opt.context = &t;
     group_run(&g);
     ct_assert_status(g.status, CT_EINTERRUPTED, &g.diag);
     for (uint32_t i = 0; i < 3; i++) {

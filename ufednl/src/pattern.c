@@ -142,11 +142,6 @@ void fednl__pattern_clear(fednl__pattern *pattern)
     *pattern = (fednl__pattern){0};
 }
 
-void fednl__pattern_take(const fednl__pattern *pattern, double *triangle, double *out)
-{
-    pattern->kernels->take(pattern, triangle, out);
-}
-
 void fednl__pattern_multiply(const fednl__pattern *pattern, const double *h, const double *x,
                              double *y)
 {

@@ -61,6 +61,25 @@ ct_status fednl__check_options(const fednl_options *opt, ct_diag *diag)
     return CT_OK;
 }
 
+static ct_status check_start(const fednl__problem *p, const fednl_options *opt, ct_diag *diag)
+{
+    const fednl_model *start = opt->start;
+    if (start->features > p->features || (start->bias >= 0.0) != opt->intercept ||
+        start->label[0] != p->label[0] || start->label[1] != p->label[1])
+        return ct_fail(diag, CT_EINVALID,
+                       "the model to start from has %zu features, %s intercept and labels %g, %g; "
+                       "the data %zu, %s, %g, %g",
+                       start->features, start->bias >= 0.0 ? "an" : "no", start->label[0],
+                       start->label[1], p->features,
+                       opt->intercept ? "an intercept" : "no intercept", p->label[0], p->label[1]);
+    for (size_t c = 0; c < fednl_model_weights(start); c++)
+        if (!isfinite(start->w[c]))
+            return ct_fail(diag, CT_EINVALID,
+                           "weight %zu of the model to start from is %g, not finite", c + 1,
+                           start->w[c]);
+    return CT_OK;
+}
+
 static ct_status check_problem(const fednl__problem *p, const fednl_options *opt, ct_diag *diag)
 {
     if (p->features + opt->intercept == 0)
@@ -71,16 +90,7 @@ static ct_status check_problem(const fednl__problem *p, const fednl_options *opt
     if (opt->participants > p->clients)
         return ct_fail(diag, CT_EINVALID, "%zu participants of %zu clients", opt->participants,
                        p->clients);
-    if (opt->start != NULL &&
-        (opt->start->features > p->features || (opt->start->bias >= 0.0) != opt->intercept ||
-         opt->start->label[0] != p->label[0] || opt->start->label[1] != p->label[1]))
-        return ct_fail(diag, CT_EINVALID,
-                       "the model to start from has %zu features, %s intercept and labels %g, %g; "
-                       "the data %zu, %s, %g, %g",
-                       opt->start->features, opt->start->bias >= 0.0 ? "an" : "no",
-                       opt->start->label[0], opt->start->label[1], p->features,
-                       opt->intercept ? "an intercept" : "no intercept", p->label[0], p->label[1]);
-    return CT_OK;
+    return opt->start != NULL ? check_start(p, opt, diag) : CT_OK;
 }
 
 /* Bytes this process may use at most, as far as the system tells. */
@@ -202,7 +212,7 @@ static void layout_method(fednl_solver *s, ct_arena *a)
         s->anchor = ct_arena_array(a, double, d);
         s->anchor_g = ct_arena_array(a, double, d);
         s->key_room = ct_arena_array(a, double, d);
-        s->delta_index = ct_arena_array(a, uint32_t, d + 1); // see fednl__top_k
+        s->delta_index = ct_arena_array(a, uint32_t, d + 1); // see ct_top_k_f64
         s->delta = ct_arena_array(a, double, d);
         break;
     case FEDNL_ALGORITHM_LBFGS:
@@ -252,7 +262,7 @@ static void fill_state(fednl_solver *s)
     s->system.h = s->h;
     s->system.ridge = s->ridge;
     s->forget = true;
-    s->best_norm = INFINITY;
+    s->best_f = INFINITY;
     s->t = NAN;
 }
 

@@ -85,6 +85,7 @@ typedef struct permk_round {
     uint64_t client_bytes_up;   // sent
     uint64_t client_bytes_down; // received
     permk_phases phases;        // so far
+    uint32_t present;           // clients whose message of the last round came
     const double *x;            // (d) borrowed for the call
 } permk_round;
 

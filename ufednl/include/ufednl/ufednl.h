@@ -209,7 +209,7 @@ typedef enum fednl_outcome {
     FEDNL_BYTE_LIMIT,  // max_bytes_up have been sent
     FEDNL_INTERRUPTED, // the stop flag was raised
     FEDNL_DIVERGED     // f or its gradient grew beyond bounds or was no number; the model is the
-                       // iterate of smallest gradient
+                       // iterate of smallest f
 } fednl_outcome;
 /* "converged", "stalled", "max_rounds", "time_limit", "byte_limit", "interrupted", "diverged". */
 const char *fednl_outcome_name(fednl_outcome outcome);
@@ -258,9 +258,10 @@ CT_MUST_USE ct_status fednl_solver_model(fednl_solver *solver, fednl_model **out
 /* Write all that the solver knows (iterate, estimates of server and clients, counters) to a file,
  * whole or not at all; not while it runs, but from on_round is allowed. Resume reads it into a
  * solver that was created with the same data and options (tol, limits, threads and callbacks may
- * differ): it then goes on with the same bits as if it had not stopped. FEDNL_ECHECKPOINT with
- * "path: reason": damaged, or of other data or options, named. Errors of files as in
- * ctrain/file.h. */
+ * differ): it then goes on with the same bits as if it had not stopped. CT_ECHECKPOINT with
+ * "path: reason": damaged, or of other data or options, named. That rows differ is found half-way:
+ * after that the solver can only be resumed from another file, or destroyed. CT_EINVALID: saved
+ * before the first round, or after FEDNL_DIVERGED. Errors of files as in ctrain/file.h. */
 CT_MUST_USE ct_status fednl_solver_save(const fednl_solver *solver, const char *path,
                                         ct_diag *diag);
 CT_MUST_USE ct_status fednl_solver_resume(fednl_solver *solver, const char *path, ct_diag *diag);
