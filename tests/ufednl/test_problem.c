@@ -67,6 +67,35 @@ static void test_weights(void **state)
     dense_case_clear(&c);
 }
 
+// the certificate's weights follow the rows, wherever they were dealt
+static void test_weights_of_shuffled_rows(void **state)
+{
+    (void)state;
+    dense_case c;
+    double x[DENSE_MOST];
+    dense_case_init(&c, ROWS, 9, true, 0.5, 3);
+    fednl_model *start = model_of(9, 1.0, 0.3);
+    fednl_options opt = options();
+    opt.shuffle = true;
+    opt.weights = FEDNL_WEIGHTS_EQUAL;
+    opt.start = start;
+    opt.max_rounds = 0;
+    in_order(&c, start->w, x);
+    ct_split_options split_opt = ct_split_options_default(CLIENTS);
+    split_opt.sizes = sizes;
+    split_opt.seed = opt.seed;
+    ct_split *split;
+    ct_assert_ok(ct_split_create(&split, c.data, &split_opt, NULL), NULL);
+    double f = 0.5 * opt.lambda * dense_dot(c.d, x, x);
+    for (size_t i = 0; i < CLIENTS; i++)
+        for (size_t j = split->start[i]; j < split->start[i + 1]; j++)
+            f += dense_loss((dense_part){&c, split->order[j], 1}, x) / (double)(CLIENTS * sizes[i]);
+    ct_assert_near(solve(c.data, &opt, NULL).f, f, 1e-13, 0.0);
+    ct_split_destroy(split);
+    fednl_model_destroy(start);
+    dense_case_clear(&c);
+}
+
 /* ---- the intercept ---- */
 
 // without a regulariser on it the mean of the predicted probabilities is that of the labels
@@ -311,6 +340,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_weights),
+        cmocka_unit_test(test_weights_of_shuffled_rows),
         cmocka_unit_test(test_intercept_that_is_not_regularised),
         cmocka_unit_test(test_start_at_the_optimum),
         cmocka_unit_test(test_start_from_another_shape),
