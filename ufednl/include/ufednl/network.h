@@ -3,13 +3,20 @@
  * processes or on other machines. Iterates are the same bits as in process, for any order of
  * arrival.
  *
- * A server:                                          A client, id 3 of n:
+ * A server:
  *
- *     ct_tcp_listener_open(&listener, NULL, 0, …);       ct_dataset_read_libsvm(&data, …);
- *     fednl_tcp_options(&tcp);                           fednl_tcp_options(&tcp);
- *     ct_transport_accept_tcp(&t, listener, n, &tcp, …); ct_transport_connect_tcp(&t, host, port,
- * 3, &tcp, …); fednl_solver_create_remote(&solver, t, NULL, …);   fednl_client_run(t, data, NULL,
- * &result, …); fednl_solver_run(solver, &result, …);
+ *     fednl_tcp_options(&tcp);
+ *     ct_tcp_listener_open(&listener, NULL, port, …);
+ *     ct_transport_accept_tcp(&transport, listener, n, &tcp, …);
+ *     fednl_solver_create_remote(&solver, transport, NULL, NULL, …);
+ *     fednl_solver_run(solver, &result, …);
+ *
+ * A client, id 3 of n:
+ *
+ *     ct_dataset_read_libsvm(&data, …);
+ *     fednl_tcp_options(&tcp);
+ *     ct_transport_connect_tcp(&transport, host, port, 3, &tcp, …);
+ *     fednl_client_run(transport, data, NULL, &result, …);
  *
  * The server's options rule: clients are told all of them, so that nothing can differ. What is
  * checked: the version of this protocol (hand-shake), that all clients have the same two labels (a
