@@ -301,6 +301,19 @@ static void test_features_and_labels_of_few(void **state)
     dense_case_clear(&c);
 }
 
+// without an intercept: its rows have no column, and its Hessian no entry
+static void test_a_client_without_columns(void **state)
+{
+    (void)state;
+    static const double value[] = {1.0, -0.5, 0.25, 2.0, -1.0, 0.5, 0.0, 0.0, 0.0, 0.0};
+    static const double sign[] = {1, 1, -1, 1, -1};
+    static const size_t of_client[] = {3, 2};
+    dense_case c;
+    dense_case_take(&c, 5, 2, false, value, sign);
+    check_all_methods(&c, 2, of_client);
+    dense_case_clear(&c);
+}
+
 /* ---- dimensions ---- */
 
 /* Two rows of many features each. */
@@ -429,6 +442,7 @@ int main(void)
         cmocka_unit_test(test_one_weight),
         cmocka_unit_test(test_one_row_a_client),
         cmocka_unit_test(test_features_and_labels_of_few),
+        cmocka_unit_test(test_a_client_without_columns),
         cmocka_unit_test(test_first_order_methods_of_many_features),
         cmocka_unit_test(test_memory_of_many_clients),
         cmocka_unit_test(test_messages_name_the_bounds),
