@@ -42,6 +42,10 @@ rm -f a a.client-* m err
 
 # ---- what has no effect ----
 refused 2 "--regularise-intercept has no effect with --no-intercept" train --no-intercept --no-regularise-intercept data
+"$cli" train --quiet --max-rounds 1 --checkpoint c data start.model
+refused 2 "--start has no effect with --resume" train --start start.model --resume c data
+refused 2 "--checkpoint-every has no effect without --checkpoint" train --checkpoint-every 3 data
+rm -f c start.model
 refused 2 "9 of 3 clients" local --clients 3 --algorithm fednl-pp --min-clients 9 data
 refused 2 "9 of 3 clients" server --clients 3 --algorithm fednl-pp --min-clients 9
 

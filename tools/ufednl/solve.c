@@ -215,6 +215,10 @@ static ct_status check_settings(const solve_settings *s, ct_diag *diag)
     if (cli_given("regularise-intercept") && !s->intercept)
         return ct_fail(diag, CT_EINVALID,
                        "--regularise-intercept has no effect with --no-intercept");
+    if (s->start != NULL && s->resume != NULL)
+        return ct_fail(diag, CT_EINVALID, "--start has no effect with --resume");
+    if (cli_given("checkpoint-every") && s->checkpoint == NULL)
+        return ct_fail(diag, CT_EINVALID, "--checkpoint-every has no effect without --checkpoint");
     if (s->min_clients > s->clients)
         return ct_fail(diag, CT_EINVALID, "--min-clients: %zu of %zu clients", s->min_clients,
                        s->clients);

@@ -55,9 +55,9 @@ CT_MUST_USE ct_status fednl_solver_create_remote(fednl_solver **out, ct_transpor
                                                  const fednl_options *opt,
                                                  const fednl_remote_options *remote, ct_diag *diag);
 /* fednl_solver_run then also fails with CT_ETIMEOUT, CT_ECLOSED or CT_EPROTOCOL, diag naming the
- * client, where one is lost that is needed; the iterate stays what it was. fednl_solver_save also
- * tells the clients to save their state, each in its own file, and fednl_solver_resume to go back
- * to it. destroy tells the clients that it is over. */
+ * client, where one is lost that is needed; fednl_solver_x is then where it was to be asked.
+ * fednl_solver_save also tells the clients to save their state, each in its own file, and
+ * fednl_solver_resume to go back to it. destroy tells the clients that it is over. */
 
 typedef struct fednl_client_options {
     int idle_timeout_ms;    // the server is lost when it says nothing for so long; default 600,000
