@@ -23,7 +23,7 @@ static void grow(size_t *size, size_t wanted)
 void fednl__work_size_grow(fednl__work_size *size, const fednl__rows *rows, bool hessian)
 {
     grow(&size->distinct, rows->distinct);
-    grow(&size->active, rows->active);
+    grow(&size->active, rows->active > 0 ? rows->active : 1); // memset() takes no NULL
     if (hessian && !is_packed(rows))
         grow(&size->triangle, fednl__padded(rows->active));
     if (hessian && rows->method == FEDNL__ROWS_DENSE)
