@@ -66,17 +66,9 @@ static ct_status check_options(const permk_session_options *opt, ct_diag *diag)
 
 static ct_status allocate(permk_session *s)
 {
-    size_t record_bytes = 0;
-    if (!permk__record_bytes(s->clients, &record_bytes))
-        return CT_ENOMEM;
     s->senders = calloc(s->clients, sizeof *s->senders);
-    s->record = malloc(record_bytes);
-    if (s->senders == NULL || s->record == NULL)
-        return CT_ENOMEM;
-    if (s->identity == NULL)
-        return CT_OK;
     s->hash = EVP_MD_CTX_new();
-    if (s->hash == NULL)
+    if (s->senders == NULL || s->hash == NULL)
         return CT_ENOMEM;
     return EVP_DigestInit_ex(s->hash, EVP_sha256(), NULL) == 1 ? CT_OK : PERMK_ECRYPTO;
 }
@@ -117,7 +109,6 @@ void permk_session_destroy(permk_session *session)
     permk__session_wipe(session);
     EVP_MD_CTX_free(session->hash);
     free(session->senders);
-    free(session->record);
     OPENSSL_cleanse(session, sizeof *session);
     free(session);
 }
@@ -223,7 +214,7 @@ static ct_status seal_part(permk_session *s, uint32_t from, const permk_part *pa
         CT_TRY(permk__part_digest(s, hash, out, sealed));
         CT_TRY(permk_identity_sign(s->identity, hash, sizeof hash, out + sealed));
     }
-    return permk__message_extend(&sender->sealed[part->kind], part,
+    return permk__message_extend(s, &sender->sealed[part->kind], part,
                                  size + permk_session_overhead_bytes(s), blocks_of(size),
                                  part_identity(s, hash, out, sealed));
 }
@@ -305,7 +296,7 @@ static ct_status open_part(permk_session *s, uint32_t from, const permk_part *pa
         CT_TRY(permk_roster_verify(s->roster, from, hash, sizeof hash, message + sealed));
     }
     CT_TRY(permk__aead_open(&sender->open, nonce, s->aad, sizeof s->aad, message, size, plain));
-    return permk__message_extend(&sender->opened[part->kind], part,
+    return permk__message_extend(s, &sender->opened[part->kind], part,
                                  size + permk_session_overhead_bytes(s), blocks_of(size),
                                  part_identity(s, hash, message, sealed));
 }
