@@ -43,18 +43,21 @@ static void bench_round(permk_method method, permk_rule rule, permk_cipher ciphe
     }
     printf("{\"bench\":\"simulated_round\",\"n\":50,\"d\":1000,\"method\":\"%s\",\"rule\":\"%s\","
            "\"cipher\":\"%s\",\"eval_every\":%llu,\"ms\":%.4f,\"gradient_ms\":%.4f,"
-           "\"seal_ms\":%.4f,\"open_ms\":%.4f,\"evaluate_ms\":%.4f}\n",
+           "\"seal_ms\":%.4f,\"open_ms\":%.4f,\"evaluate_ms\":%.4f,\"ms_if_all_open\":%.4f}\n",
            permk_method_name(method), permk_rule_name(rule), permk_cipher_name(cipher),
-           (unsigned long long)eval_every, bench_median(all, 7), gradient, seal, open, evaluate);
+           (unsigned long long)eval_every, bench_median(all, 7), gradient, seal, open, evaluate,
+           bench_median(all, 7) + 49 * open);
     permk_problem_clear(&problem);
 }
 
 int main(void)
 {
-    bench_round(PERMK_METHOD_PERMK, PERMK_RULE_ROTATION, PERMK_AES_128_GCM, 1);
-    bench_round(PERMK_METHOD_PERMK, PERMK_RULE_ROTATION, PERMK_AES_128_GCM, 100);
-    bench_round(PERMK_METHOD_PERMK, PERMK_RULE_PERMUTATION, PERMK_AES_128_GCM, 1);
-    bench_round(PERMK_METHOD_PERMK, PERMK_RULE_ROTATION, PERMK_PLAINTEXT, 1);
+    bench_round(PERMK_METHOD_DCGD, PERMK_RULE_ROTATION, PERMK_AES_128_GCM, 1);
+    bench_round(PERMK_METHOD_DCGD, PERMK_RULE_ROTATION, PERMK_AES_128_GCM, 100);
+    bench_round(PERMK_METHOD_DCGD, PERMK_RULE_PERMUTATION, PERMK_AES_128_GCM, 1);
+    bench_round(PERMK_METHOD_DCGD, PERMK_RULE_LINES, PERMK_AES_128_GCM, 1);
+    bench_round(PERMK_METHOD_DIANA, PERMK_RULE_ROTATION, PERMK_AES_128_GCM, 1);
+    bench_round(PERMK_METHOD_DCGD, PERMK_RULE_ROTATION, PERMK_PLAINTEXT, 1);
     bench_round(PERMK_METHOD_GD, PERMK_RULE_ROTATION, PERMK_AES_128_GCM, 1);
     return 0;
 }
