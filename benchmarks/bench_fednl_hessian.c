@@ -205,7 +205,7 @@ static void create_work(side *s, const problem *p)
     fednl__work_size size = {0};
     ct_arena arena;
     for (size_t i = 0; i < s->clients; i++) {
-        fednl__work_size_grow(&size, s->rows + i);
+        fednl__work_size_grow(&size, s->rows + i, true);
         if (s->pattern[i].n > s->largest_pattern)
             s->largest_pattern = s->pattern[i].n;
     }
@@ -231,7 +231,7 @@ static double round_of(const side *s, size_t i, const double *x, double seconds[
     double t_0 = ct_time_s();
     fednl__rows_margins(s->rows + i, x, work, s->z);
     double t_1 = ct_time_s();
-    double loss = fednl__rows_hessian(s->rows + i, s->pattern + i, s->z, work, s->g, s->h);
+    double loss = fednl__rows_derivatives(s->rows + i, s->pattern + i, s->z, work, s->g, s->h);
     seconds[MARGINS] += t_1 - t_0;
     seconds[HESSIAN] += ct_time_s() - t_1;
     return loss;

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: MIT
-/* Many words of a stream at once: blocks by vectors, the same words as one by one. */
+/* Many words of a stream at once: blocks by vectors, the same words as one by one; and subsets,
+ * which need many. */
 #include <ctrain/kernels.h>
 #include <ctrain/rng.h>
 
 #include "rng_blocks.h"
+
+#include <assert.h>
+#include <stdbool.h>
 
 static size_t make_blocks(uint32_t *out, size_t n, const ct_rng *rng)
 {
@@ -34,4 +38,50 @@ void ct_rng_fill_u32(ct_rng *rng, uint32_t *out, size_t n)
     rng->counter[0] += (uint32_t)done;
     for (i += 4 * done; i < n; i++)
         out[i] = ct_rng_u32(rng);
+}
+
+/* The 32-bit words of a stream, a block of them at a time. */
+typedef struct words {
+    ct_rng *rng;
+    size_t used;
+    uint32_t word[256];
+} words;
+
+static uint32_t next_word(words *w)
+{
+    const size_t block = sizeof w->word / sizeof *w->word;
+    if (w->used == block) {
+        ct_rng_fill_u32(w->rng, w->word, block);
+        w->used = 0;
+    }
+    return w->word[w->used++];
+}
+
+/* As ct_rng_below, n < 2^32. */
+static uint32_t below(words *w, uint32_t n)
+{
+    uint64_t product = (uint64_t)next_word(w) * n;
+    if ((uint32_t)product < n) {
+        uint32_t threshold = -n % n; // 2^32 mod n
+        while ((uint32_t)product < threshold)
+            product = (uint64_t)next_word(w) * n;
+    }
+    return (uint32_t)(product >> 32);
+}
+
+static bool marked(const uint64_t *set, uint32_t position)
+{
+    return set[position / 64] >> (position % 64) & 1;
+}
+
+/* k draws (Floyd; Bentley, "A sample of brilliance", Communications of the ACM 1987). */
+void ct_rng_mark_subset(ct_rng *rng, uint64_t *set, uint32_t k, uint32_t n)
+{
+    assert(k <= n);
+    words w = {.rng = rng, .used = sizeof w.word / sizeof *w.word};
+    for (uint32_t last = n - k; last < n; last++) {
+        uint32_t position = below(&w, last + 1);
+        position = marked(set, position) ? last : position;
+        set[position / 64] |= UINT64_C(1) << (position % 64);
+    }
 }

@@ -43,6 +43,18 @@ ct_status ct_transport_flush(ct_transport *t, int timeout_ms, ct_diag *diag)
     return t->ops->flush(t, ct__deadline_ns(timeout_ms), diag);
 }
 
+size_t ct_transport_queued(const ct_transport *t, uint32_t peer)
+{
+    return has_peer(t, peer) ? t->ops->queued(t, peer) : 0;
+}
+
+void ct_transport_set_limits(ct_transport *t, size_t max_message_bytes, size_t max_queued_bytes)
+{
+    if (max_message_bytes < t->max_message_bytes)
+        t->max_message_bytes = max_message_bytes;
+    t->ops->set_max_queued(t, max_queued_bytes);
+}
+
 void ct_transport_drop(ct_transport *t, uint32_t peer)
 {
     if (has_peer(t, peer))

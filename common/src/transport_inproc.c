@@ -22,7 +22,8 @@ typedef struct packet {
 
 typedef struct packet_queue {
     packet *first, *last;
-    packet *spare; // memory of a message that was received
+    packet *spare;     // memory of a message that was received
+    size_t size_bytes; // of what is in it, with headers
 } packet_queue;
 
 typedef struct connection {
@@ -35,6 +36,7 @@ typedef struct hub {
     pthread_cond_t *arrived; // (1 + n_clients) the server's, then each client's
     connection *connections; // (n_clients)
     size_t n_clients, n_conditions, n_endpoints;
+    size_t max_queued_bytes; // by the server for a client, before the others are held back
 } hub;
 
 typedef struct inproc_peer {
@@ -64,13 +66,16 @@ static void queue_append(packet_queue *q, packet *p)
     else
         q->last->next = p;
     q->last = p;
+    q->size_bytes += CT_FRAME_HEADER_BYTES + p->size_bytes;
 }
 
 static packet *queue_take(packet_queue *q)
 {
     packet *p = q->first;
-    if (p != NULL)
+    if (p != NULL) {
         q->first = p->next;
+        q->size_bytes -= CT_FRAME_HEADER_BYTES + p->size_bytes;
+    }
     return p;
 }
 
@@ -140,6 +145,7 @@ static hub *hub_create(size_t n_clients)
         return NULL;
     }
     h->n_clients = n_clients;
+    h->max_queued_bytes = SIZE_MAX;
     h->arrived = calloc(1 + n_clients, sizeof *h->arrived);
     h->connections = calloc(n_clients, sizeof *h->connections);
     if (h->arrived == NULL || h->connections == NULL || !hub_create_conditions(h)) {
@@ -253,17 +259,45 @@ static void deliver(inproc *t, uint32_t peer, packet *p, ct_message *message)
     t->peers[peer].traffic.messages_received++;
 }
 
+// What a peer that is still there has yet to take.
+static size_t queued(const inproc *t, uint32_t peer)
+{
+    return connection_of(t, peer)->open ? outbox(t, peer)->size_bytes : 0;
+}
+
+static ct__congestion congestion_of(const inproc *t)
+{
+    ct__congestion c = {0};
+    for (uint32_t peer = 0; t->is_server && peer < t->base.n_peers; peer++)
+        ct__congestion_note(&c, peer, queued(t, peer), t->hub->max_queued_bytes);
+    return c;
+}
+
+// The next packet of a peer; taking it may end what held back the others.
+static packet *take(inproc *t, uint32_t peer)
+{
+    packet_queue *q = inbox(t, peer);
+    bool was_full = q->size_bytes > t->hub->max_queued_bytes;
+    packet *p = queue_take(q);
+    if (!t->is_server && was_full && q->size_bytes <= t->hub->max_queued_bytes)
+        wake(t, peer);
+    return p;
+}
+
 /* What receive has to say now: a message, a peer that is gone, no peer left; CT_ETIMEOUT: nothing
  * yet. The mutex is held. */
 static ct_status next_event(inproc *t, ct_message *message, ct_diag *diag)
 {
     uint32_t n = (uint32_t)t->base.n_peers;
     bool any_left = false;
+    ct__congestion congestion = congestion_of(t);
     for (uint32_t i = 0, peer = t->turn; i < n; i++, peer = (peer + 1) % n) {
         if (t->peers[peer].done)
             continue;
         any_left = true;
-        packet *p = queue_take(inbox(t, peer));
+        if (ct__congestion_holds_back(&congestion, peer))
+            continue;
+        packet *p = take(t, peer);
         if (p == NULL && connection_of(t, peer)->open)
             continue;
         t->turn = (peer + 1) % n;
@@ -303,6 +337,24 @@ static ct_status inproc_flush(ct_transport *base, int64_t deadline_ns, ct_diag *
     return CT_OK;
 }
 
+static size_t inproc_queued(const ct_transport *base, uint32_t peer)
+{
+    const inproc *t = (const inproc *)base;
+    pthread_mutex_lock(&t->hub->mutex);
+    size_t size = queued(t, peer);
+    pthread_mutex_unlock(&t->hub->mutex);
+    return size;
+}
+
+static void inproc_set_max_queued(ct_transport *base, size_t max_queued_bytes)
+{
+    const inproc *t = (const inproc *)base;
+    pthread_mutex_lock(&t->hub->mutex);
+    if (t->is_server) // a client has no other peer to hold back
+        t->hub->max_queued_bytes = max_queued_bytes;
+    pthread_mutex_unlock(&t->hub->mutex);
+}
+
 static void inproc_drop(ct_transport *base, uint32_t peer)
 {
     inproc *t = (inproc *)base;
@@ -338,6 +390,8 @@ static const ct__transport_ops inproc_ops = {
     .send = inproc_send,
     .receive = inproc_receive,
     .flush = inproc_flush,
+    .queued = inproc_queued,
+    .set_max_queued = inproc_set_max_queued,
     .drop = inproc_drop,
     .alive = inproc_alive,
     .peer_name = inproc_peer_name,

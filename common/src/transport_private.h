@@ -20,6 +20,8 @@ typedef struct ct__transport_ops {
     ct_status (*send)(ct_transport *t, const ct_message *message, ct_diag *diag);
     ct_status (*receive)(ct_transport *t, ct_message *message, int64_t deadline_ns, ct_diag *diag);
     ct_status (*flush)(ct_transport *t, int64_t deadline_ns, ct_diag *diag);
+    size_t (*queued)(const ct_transport *t, uint32_t peer);
+    void (*set_max_queued)(ct_transport *t, size_t max_queued_bytes);
     void (*drop)(ct_transport *t, uint32_t peer);
     bool (*alive)(const ct_transport *t, uint32_t peer);
     const char *(*peer_name)(const ct_transport *t, uint32_t peer);
@@ -33,6 +35,26 @@ struct ct_transport {
     size_t n_peers, n_clients;
     size_t max_message_bytes;
 };
+
+/* Whom receive may take messages from: all but those that others' full queues hold back. */
+typedef struct ct__congestion {
+    size_t n_full;     // peers for which too much is queued
+    uint32_t one_full; // one of them
+} ct__congestion;
+
+static inline void ct__congestion_note(ct__congestion *c, uint32_t peer, size_t queued, size_t most)
+{
+    if (queued > most) {
+        c->n_full++;
+        c->one_full = peer;
+    }
+}
+
+/* A peer's own full queue does not hold it back: nothing of its own goes there. */
+static inline bool ct__congestion_holds_back(const ct__congestion *c, uint32_t peer)
+{
+    return c->n_full > 1 || (c->n_full == 1 && c->one_full != peer);
+}
 
 static inline int64_t ct__now_ns(void)
 {

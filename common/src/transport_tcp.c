@@ -22,14 +22,16 @@ typedef struct tcp {
     ct_transport base;
     bool is_server;
     int64_t stall_ns;
-    uint32_t turn;            // the peer to serve first
-    unsigned since_poll;      // messages handed out since
-    uint32_t borrowed_peer;   // whose message the caller has; CT__NO_PEER: none
-    size_t borrowed_bytes;    // it is the first so many bytes of that peer's queue, unless
-    unsigned char *set_aside; // that queue's memory was kept for the caller
-    ct__door *door;           // where peers that are gone may come back; or NULL
-    struct pollfd *polls;     // (base.n_peers + CT__DOOR_POLLS)
-    tcp_peer *peers;          // (base.n_peers)
+    size_t max_queued_bytes;   // for a peer, before the others are held back
+    ct__congestion congestion; // as looked at last
+    uint32_t turn;             // the peer to serve first
+    unsigned since_poll;       // messages handed out since
+    uint32_t borrowed_peer;    // whose message the caller has; CT__NO_PEER: none
+    size_t borrowed_bytes;     // it is the first so many bytes of that peer's queue, unless
+    unsigned char *set_aside;  // that queue's memory was kept for the caller
+    ct__door *door;            // where peers that are gone may come back; or NULL
+    struct pollfd *polls;      // (base.n_peers + CT__DOOR_POLLS)
+    tcp_peer *peers;           // (base.n_peers)
 } tcp;
 
 // ---- the message the caller has ----
@@ -72,6 +74,14 @@ static ct_status peek(const tcp *t, uint32_t peer, ct__frame *frame, size_t *mis
     return CT_OK;
 }
 
+static void look_for_congestion(tcp *t)
+{
+    t->congestion = (ct__congestion){0};
+    for (uint32_t peer = 0; peer < t->base.n_peers; peer++)
+        ct__congestion_note(&t->congestion, peer, ct__queue_size(&t->peers[peer].connection.out),
+                            t->max_queued_bytes);
+}
+
 /* Whether to read from the peer. To receive: while its first frame is incomplete, so that a peer is
  * slowed down to the pace at which its messages are taken. To flush: up to the size of one message,
  * or two sides that flush at the same time would wait for each other. */
@@ -84,7 +94,7 @@ static bool wants_read(const tcp *t, uint32_t peer, bool flushing, size_t *missi
         return false;
     if (flushing)
         return ct__queue_size(&c->in) < CT_FRAME_HEADER_BYTES + t->base.max_message_bytes;
-    return *missing > 0;
+    return *missing > 0 && !ct__congestion_holds_back(&t->congestion, peer);
 }
 
 static void read_peer(tcp *t, uint32_t peer, bool flushing)
@@ -117,6 +127,7 @@ static int64_t prepare_polls(tcp *t, int64_t deadline_ns, bool flushing)
 static void service(tcp *t, int64_t deadline_ns, bool flushing)
 {
     t->since_poll = 0;
+    look_for_congestion(t);
     size_t n_polls = t->base.n_peers;
     if (t->door != NULL)
         n_polls += ct__door_prepare(t->door, t->polls + t->base.n_peers, &deadline_ns);
@@ -213,10 +224,13 @@ static ct_status next_event(tcp *t, ct_message *message, ct_diag *diag)
 {
     uint32_t n = (uint32_t)t->base.n_peers;
     bool any_left = false;
+    look_for_congestion(t);
     for (uint32_t i = 0, peer = t->turn; i < n; i++, peer = (peer + 1) % n) {
         if (t->peers[peer].done)
             continue;
         any_left = true;
+        if (ct__congestion_holds_back(&t->congestion, peer))
+            continue;
         ct_status status = peer_event(t, peer, message, diag);
         if (status != CT_ETIMEOUT) {
             t->turn = (peer + 1) % n;
@@ -273,6 +287,16 @@ static ct_status tcp_flush(ct_transport *base, int64_t deadline_ns, ct_diag *dia
         last = ct__now_ns() >= deadline_ns;
         service(t, deadline_ns, true);
     }
+}
+
+static size_t tcp_queued(const ct_transport *base, uint32_t peer)
+{
+    return ct__queue_size(&((const tcp *)base)->peers[peer].connection.out);
+}
+
+static void tcp_set_max_queued(ct_transport *base, size_t max_queued_bytes)
+{
+    ((tcp *)base)->max_queued_bytes = max_queued_bytes;
 }
 
 static void tcp_drop(ct_transport *base, uint32_t peer)
@@ -357,6 +381,8 @@ static const ct__transport_ops tcp_ops = {
     .send = tcp_send,
     .receive = tcp_receive,
     .flush = tcp_flush,
+    .queued = tcp_queued,
+    .set_max_queued = tcp_set_max_queued,
     .drop = tcp_drop,
     .alive = tcp_alive,
     .peer_name = tcp_peer_name,
@@ -414,6 +440,7 @@ ct_status ct__tcp_create(ct_transport **out, bool is_server, size_t n_peers, siz
                              .max_message_bytes = opt->max_message_bytes};
     t->is_server = is_server;
     t->stall_ns = opt->stall_timeout_ms * CT__NS_PER_MS;
+    t->max_queued_bytes = SIZE_MAX;
     t->borrowed_peer = CT__NO_PEER;
     for (size_t i = 0; i < n_peers; i++) {
         t->peers[i].connection.stream.fd = -1;

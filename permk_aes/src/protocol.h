@@ -7,6 +7,9 @@
 #ifndef PERMK_AES_PROTOCOL_H
 #define PERMK_AES_PROTOCOL_H
 
+#include <stddef.h>
+#include <stdint.h>
+
 enum {
     PERMK__FRAME_HELLO = 1,   // client: once; forwarded
     PERMK__FRAME_BLOCK = 2,   // client: u8 flags, a sealed chunk of its message; forwarded
@@ -26,5 +29,6 @@ enum {
 #define PERMK__HELLO_MAX_BYTES 4096
 #define PERMK__SERVER_STOPS    UINT32_MAX
 #define PERMK__CHUNK_MAX_BYTES ((size_t)1 << 20) // of plain text; a frame has at most 128 more
+#define PERMK__FRAME_MAX_BYTES (PERMK__CHUNK_MAX_BYTES + 128)
 
 #endif

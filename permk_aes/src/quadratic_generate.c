@@ -141,13 +141,13 @@ static ct_status generate_block(permk__quadratic *q, size_t rows,
     return status;
 }
 
-/* L_i = (2/m) lambda_max(A_i A_i^T), the largest over the clients. */
-static ct_status largest_smoothness(const permk__quadratic *q, size_t parts, double *out)
+/* L_i = (2/m) lambda_max(A_i A_i^T): the largest over the clients, and the mean square. */
+static ct_status clients_smoothness(permk_problem *problem, const permk__quadratic *q, size_t parts)
 {
     size_t m = q->samples, d = q->d, k = m < d ? m : d;
     double *rows = doubles(m, d), *gram = doubles(k, k), *eigenvalue = doubles(k, 1);
     ct_status status = CT_OK;
-    *out = 0;
+    double max = 0, squares = 0;
     if (rows == NULL || gram == NULL || eigenvalue == NULL)
         status = CT_ENOMEM;
     for (size_t i = 0; i < parts && status == CT_OK; i++) {
@@ -155,9 +155,13 @@ static ct_status largest_smoothness(const permk__quadratic *q, size_t parts, dou
             rows[j] = (double)q->a[i * m * d + j];
         ct_blas_syrk_f64(m <= d ? 0 : 1, k, m <= d ? d : m, 2.0 / (double)m, rows, d, 0.0, gram, k);
         status = ct_blas_syev_f64(k, gram, k, eigenvalue);
-        if (status == CT_OK && eigenvalue[k - 1] > *out)
-            *out = eigenvalue[k - 1];
+        if (status == CT_OK) {
+            max = fmax(max, eigenvalue[k - 1]);
+            squares += eigenvalue[k - 1] * eigenvalue[k - 1];
+        }
     }
+    problem->max_smoothness = max;
+    problem->mean_square_smoothness = sqrt(squares / (double)parts);
     free(rows);
     free(gram);
     free(eigenvalue);
@@ -165,7 +169,7 @@ static ct_status largest_smoothness(const permk__quadratic *q, size_t parts, dou
 }
 
 ct_status permk__quadratic_generate(permk__quadratic *q, const permk_quadratic_options *opt,
-                                    double *max_smoothness, ct_diag *diag)
+                                    permk_problem *problem, ct_diag *diag)
 {
     CT_TRY(ct_blas_open(diag));
     q->clients = opt->clients;
@@ -187,7 +191,7 @@ ct_status permk__quadratic_generate(permk__quadratic *q, const permk_quadratic_o
                        opt->dimension);
     ct_status status = generate_block(q, rows, opt);
     if (status == CT_OK)
-        status = largest_smoothness(q, parts, max_smoothness);
+        status = clients_smoothness(problem, q, parts);
     if (status == CT_ENUMERIC)
         return ct_fail(
             diag, status,

@@ -123,6 +123,11 @@ uint32_t permk_session_epoch(const permk_session *session)
     return session->epoch;
 }
 
+const unsigned char *permk_session_id(const permk_session *session)
+{
+    return session->id;
+}
+
 const unsigned char *permk_session_transcript(const permk_session *session)
 {
     return session->transcript;

@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: MIT
-/* All clients in one process: every block is really sealed and really opened, no socket. */
+/* All clients in one process: every message is really sealed and really opened, no socket. */
 #include "trainer.h"
 
+#include <ctrain/arena.h>
 #include <ctrain/timer.h>
-
 #include <stdlib.h>
+#include <string.h>
 
 typedef struct simulation {
     permk__trainer trainer;
     permk_session *session;
-    permk_key *key;        // drawn here when the caller gave none
-    unsigned char *sealed; // (n, sealed_bytes) this round's messages as they would travel
-    size_t sealed_bytes;
+    permk_key *key;         // drawn here when the caller gave none
+    unsigned char *payload; // (n, payload_bytes) what the clients send, then what was opened
+    unsigned char *sealed;  // (n, sealed_bytes) this round's messages as they would travel
+    size_t room_bytes;      // of the largest payload there is
+    size_t sealed_bytes;    // of the same, sealed
     permk_result result;
 } simulation;
 
@@ -20,22 +23,22 @@ static void simulation_clear(simulation *s)
     permk_session_destroy(s->session);
     permk_key_destroy(s->key);
     permk__trainer_clear(&s->trainer);
+    free(s->payload);
     free(s->sealed);
 }
 
 static ct_status open_session(simulation *s, ct_diag *diag)
 {
-    const permk_train_options *opt = s->trainer.opt;
-    unsigned char *nonces = calloc(s->trainer.n, PERMK_NONCE_BYTES);
+    permk__trainer *t = &s->trainer;
+    unsigned char *nonces = calloc(t->n, PERMK_NONCE_BYTES);
     if (nonces == NULL)
         return ct_fail(diag, CT_ENOMEM, "simulation: out of memory");
-    ct_status status = permk_random_bytes(nonces, (size_t)s->trainer.n * PERMK_NONCE_BYTES, diag);
-    if (status == CT_OK && opt->key == NULL && opt->cipher != PERMK_PLAINTEXT)
+    ct_status status = permk_random_bytes(nonces, (size_t)t->n * PERMK_NONCE_BYTES, diag);
+    if (status == CT_OK && t->opt->key == NULL && t->opt->cipher != PERMK_PLAINTEXT)
         status = permk_key_generate(&s->key, diag);
+    const permk_key *key = t->opt->key != NULL ? t->opt->key : s->key;
     if (status == CT_OK)
-        status = permk__trainer_open_session(&s->trainer, &s->session,
-                                             opt->key != NULL ? opt->key : s->key,
-                                             PERMK_EVERY_SENDER, nonces, diag);
+        status = permk__trainer_session(t, &s->session, key, nonces, diag);
     free(nonces);
     return status;
 }
@@ -43,30 +46,62 @@ static ct_status open_session(simulation *s, ct_diag *diag)
 static ct_status simulation_init(simulation *s, permk_problem *problem, const double *x,
                                  const permk_train_options *opt, ct_diag *diag)
 {
-    CT_TRY(permk__trainer_init(&s->trainer, problem, x, opt, diag));
+    permk__trainer *t = &s->trainer;
+    if (problem->own_only)
+        return ct_fail(diag, CT_EINVALID, "a simulation needs the data of all clients");
+    if (opt->is_signed || opt->identity != NULL)
+        return ct_fail(diag, CT_EINVALID, "a simulation has no identities");
+    CT_TRY(permk__trainer_init(t, problem, PERMK_EVERY_SENDER, x, opt, diag));
+    s->result.client_bytes_up_hello = permk__hello_wire_bytes(t);
+    s->result.client_bytes_down_hello = s->result.client_bytes_up_hello * (t->n - 1);
     CT_TRY(open_session(s, diag));
-    CT_TRY(permk__trainer_set_ownership(&s->trainer, s->session, diag));
-    s->sealed_bytes = permk_session_sealed_bytes(s->session, s->trainer.count);
-    s->sealed = calloc(s->trainer.n, s->sealed_bytes);
-    if (s->sealed == NULL)
+    CT_TRY(permk__trainer_open(t, s->session, diag));
+    s->room_bytes = t->codec.payload_bytes > t->dense.payload_bytes ? t->codec.payload_bytes
+                                                                    : t->dense.payload_bytes;
+    size_t chunks = s->room_bytes / opt->chunk_bytes + 1, payloads, messages;
+    s->sealed_bytes = s->room_bytes + chunks * permk_session_overhead_bytes(s->session);
+    if (!ct_mul_size(&payloads, t->n, s->room_bytes) ||
+        !ct_mul_size(&messages, t->n, s->sealed_bytes))
         return ct_fail(diag, CT_ENOMEM, "simulation: out of memory");
-    permk__trainer_account(&s->trainer, &s->result);
+    s->payload = malloc(payloads);
+    s->sealed = malloc(messages);
+    if (s->payload == NULL || s->sealed == NULL)
+        return ct_fail(diag, CT_ENOMEM, "simulation: out of memory");
     return CT_OK;
 }
 
-/* Everyone's gradient, sealed. */
+static unsigned char *payload_of(const simulation *s, uint32_t client)
+{
+    return s->payload + client * s->room_bytes;
+}
+
+/* A client's message, chunk by chunk, sealed or opened. */
+static ct_status pass_message(simulation *s, uint32_t client, bool seal, ct_diag *diag)
+{
+    permk__parts parts = permk__parts_begin(&s->trainer, PERMK_KIND_BLOCK);
+    unsigned char *sealed = s->sealed + client * s->sealed_bytes;
+    size_t overhead = permk_session_overhead_bytes(s->session);
+    while (permk__parts_next(&parts)) {
+        unsigned char *plain = payload_of(s, client) + parts.offset;
+        CT_TRY(seal ? permk_session_seal(s->session, client, &parts.part, plain, parts.size, sealed,
+                                         diag)
+                    : permk_session_open(s->session, client, &parts.part, sealed,
+                                         parts.size + overhead, plain, parts.size, diag));
+        sealed += parts.size + overhead;
+    }
+    return CT_OK;
+}
+
 static ct_status send_all(simulation *s, ct_diag *diag)
 {
     permk__trainer *t = &s->trainer;
     double start = ct_time_s();
     for (uint32_t i = 0; i < t->n; i++)
-        CT_TRY(permk__trainer_compute(t, i, t->messages + (size_t)i * t->count, diag));
+        CT_TRY(permk__trainer_compute(t, i, payload_of(s, i), diag));
     double computed = ct_time_s();
     t->phases.gradient += computed - start;
     for (uint32_t i = 0; i < t->n; i++)
-        CT_TRY(permk_session_seal(s->session, i, PERMK_KIND_BLOCK,
-                                  t->messages + (size_t)i * t->count, t->count,
-                                  s->sealed + (size_t)i * s->sealed_bytes, diag));
+        CT_TRY(pass_message(s, i, true, diag));
     t->phases.seal += ct_time_s() - computed;
     return CT_OK;
 }
@@ -77,39 +112,46 @@ static ct_status receive_all(simulation *s, ct_diag *diag)
     permk__trainer *t = &s->trainer;
     double start = ct_time_s();
     for (uint32_t i = 0; i < t->n; i++)
-        CT_TRY(permk_session_open(s->session, i, PERMK_KIND_BLOCK,
-                                  s->sealed + (size_t)i * s->sealed_bytes, s->sealed_bytes,
-                                  t->messages + (size_t)i * t->count, t->count, diag));
+        CT_TRY(pass_message(s, i, false, diag));
     CT_TRY(permk_session_end_round(s->session, diag));
-    double opened = ct_time_s();
-    t->phases.open += opened - start;
-    permk__trainer_step(t);
-    t->phases.step += ct_time_s() - opened;
+    t->phases.open += ct_time_s() - start;
+    start = ct_time_s();
+    for (uint32_t i = 0; i < t->n; i++)
+        if (!permk__trainer_add(t, i, payload_of(s, i)))
+            t->finite = false;
+    t->phases.step += ct_time_s() - start;
+    permk__trainer_account(t, permk_session_overhead_bytes(s->session), &s->result);
+    permk__trainer_step(t, 0);
     return CT_OK;
+}
+
+static ct_status one_round(simulation *s, ct_diag *diag)
+{
+    permk__trainer *t = &s->trainer;
+    CT_TRY(permk__trainer_begin(t, diag));
+    CT_TRY(send_all(s, diag));
+    CT_TRY(receive_all(s, diag));
+    bool evaluates = permk__trainer_evaluates(t);
+    if (evaluates)
+        CT_TRY(permk__trainer_evaluate(t, diag));
+    permk__trainer_report(t, evaluates, t->n, &s->result);
+    return permk__trainer_checkpoint(t, diag);
 }
 
 static ct_status run(simulation *s, ct_diag *diag)
 {
     permk__trainer *t = &s->trainer;
-    permk_result *result = &s->result;
     CT_TRY(permk__trainer_evaluate(t, diag));
-    permk__trainer_report(t, true, result);
-    while (!permk__trainer_ended(t, result->rounds, &result->outcome)) {
+    permk__trainer_report(t, true, t->n, &s->result);
+    while (!permk__trainer_ended(t, &s->result.outcome)) {
         if (t->opt->stop != NULL && atomic_load(t->opt->stop)) {
-            result->outcome = PERMK_INTERRUPTED;
+            s->result.outcome = PERMK_INTERRUPTED;
             break;
         }
-        CT_TRY(permk__trainer_begin_round(t, result->rounds, diag));
-        CT_TRY(send_all(s, diag));
-        CT_TRY(receive_all(s, diag));
-        result->rounds++;
-        result->client_bytes_up += result->client_bytes_up_per_round;
-        result->client_bytes_down += result->client_bytes_down_per_round;
-        bool evaluates = permk__trainer_evaluates(t, result->rounds);
-        if (evaluates)
-            CT_TRY(permk__trainer_evaluate(t, diag));
-        permk__trainer_report(t, evaluates, result);
+        CT_TRY(one_round(s, diag));
     }
+    s->result.epochs = permk_session_epoch(s->session);
+    permk__session_text(s->session, s->result.session);
     return CT_OK;
 }
 

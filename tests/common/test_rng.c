@@ -345,6 +345,16 @@ static void assert_subset(const uint64_t *out, size_t k, uint64_t n)
         assert_true(out[i] < n && (i == 0 || out[i] > out[i - 1]));
 }
 
+static void assert_number_of_sets_is(unsigned *counts, uint64_t n, size_t binomial)
+{
+    size_t found = 0;
+    for (size_t set = 0; set < (size_t)1 << n; set++)
+        if (counts[set] > 0)
+            counts[found++] = counts[set];
+    assert_int_equal(found, binomial);
+    assert_uniform(counts, binomial);
+}
+
 // Every subset of k of n, numbered by its bits; binomial is how many there are.
 static void assert_all_subsets_equally_likely(size_t k, uint64_t n, size_t binomial)
 {
@@ -360,12 +370,7 @@ static void assert_all_subsets_equally_likely(size_t k, uint64_t n, size_t binom
             set |= (size_t)1 << out[j];
         counts[set]++;
     }
-    size_t found = 0;
-    for (size_t set = 0; set < (size_t)1 << n; set++)
-        if (counts[set] > 0)
-            counts[found++] = counts[set];
-    assert_int_equal(found, binomial);
-    assert_uniform(counts, binomial);
+    assert_number_of_sets_is(counts, n, binomial);
     free(counts);
 }
 
@@ -426,6 +431,54 @@ static void test_choose_limits(void **state)
         assert_true(fabs(mean - 0.5) < 5 / sqrt(12.0 * K) + 1.0 / n);
     }
     assert_true(ct_time_thread_cpu_s() - time < 5); // O(k log k), not O(k^2)
+}
+
+static void assert_all_marked_equally_likely(uint32_t k, uint32_t n, size_t binomial)
+{
+    unsigned *counts = calloc((size_t)1 << n, sizeof *counts);
+    assert_non_null(counts);
+    for (uint32_t i = 0; i < 100 * binomial; i++) {
+        ct_rng rng;
+        uint64_t set = 0;
+        ct_rng_init(&rng, 26, CT_RNG_USER, i, k);
+        ct_rng_mark_subset(&rng, &set, k, n);
+        assert_true(set < (uint64_t)1 << n);
+        counts[set]++;
+    }
+    assert_number_of_sets_is(counts, n, binomial);
+    free(counts);
+}
+
+static void test_mark_every_subset(void **state)
+{
+    (void)state;
+    assert_all_marked_equally_likely(3, 6, 20);
+    assert_all_marked_equally_likely(5, 9, 126);
+    assert_all_marked_equally_likely(1, 20, 20);
+    ct_rng rng = stream(28);
+    uint64_t set = 0;
+    ct_rng_mark_subset(&rng, &set, 0, 6);
+    assert_int_equal(set, 0);
+    ct_rng_mark_subset(&rng, &set, 6, 6);
+    assert_int_equal(set, 63);
+}
+
+// Over the bounds of words, and more words of the stream than are drawn at once.
+static void test_mark_many(void **state)
+{
+    (void)state;
+    enum { SIZE = 5000, CHOSEN = 1700 };
+    uint64_t set[SIZE / 64 + 1] = {0};
+    ct_rng rng = stream(27);
+    ct_rng_mark_subset(&rng, set, CHOSEN, SIZE);
+    size_t marked = 0;
+    for (size_t i = 0; i < sizeof set * 8; i++) {
+        size_t bit = set[i / 64] >> (i % 64) & 1;
+        assert_true(i < SIZE || bit == 0);
+        marked += bit;
+    }
+    assert_int_equal(marked, CHOSEN);
+    assert_int_equal(set[0], UINT64_C(0x6060809552840241)); // frozen
 }
 
 /* ---- real numbers ---- */
@@ -640,6 +693,8 @@ int main(void)
         cmocka_unit_test(test_choose_every_subset),
         cmocka_unit_test(test_choose_every_element),
         cmocka_unit_test(test_choose_limits),
+        cmocka_unit_test(test_mark_every_subset),
+        cmocka_unit_test(test_mark_many),
         cmocka_unit_test(test_uniform),
         cmocka_unit_test(test_normal_moments),
         cmocka_unit_test(test_normal_distribution),

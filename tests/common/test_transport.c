@@ -1,65 +1,16 @@
 // SPDX-License-Identifier: MIT
 /* What every transport promises, tried on each of them by the same bodies: order and content of
  * messages of all sizes, deadlines, peers that leave, counters, fairness. */
-#include "transport_raw.h"
+#include "transport_star.h"
 
 #include <stdio.h>
 
-#define MAX_CLIENTS 8
-#define LONG_MS     10000 // nothing here should take so long
+#define LONG_MS 10000 // nothing here should take so long
 #if defined(__SANITIZE_THREAD__)
 #define BIG_BYTES ((size_t)6 << 20) // copying is slow there; still more than sockets hold
 #else
 #define BIG_BYTES ((size_t)20 << 20)
 #endif
-
-// ---- a star of either kind ----
-
-typedef struct star {
-    ct_transport *server;
-    ct_transport *clients[MAX_CLIENTS];
-    size_t n;
-} star;
-
-typedef void open_fn(star *s, size_t n);
-
-static void open_inproc(star *s, size_t n)
-{
-    ct_diag diag;
-    ct_assert_ok(ct_transport_open_inproc(&s->server, s->clients, n, &diag), &diag);
-}
-
-static void open_tcp(star *s, size_t n)
-{
-    ct_diag diag;
-    uint16_t port;
-    ct_tcp_listener *listener = open_listener(&port);
-    connecting c[MAX_CLIENTS];
-    for (uint32_t i = 0; i < n; i++)
-        connecting_start(&c[i], port, i, NULL);
-    ct_status status = ct_transport_accept_tcp(&s->server, listener, n, NULL, NULL, &diag);
-    ct_assert_ok(status, &diag);
-    for (size_t i = 0; i < n; i++) {
-        ct_assert_ok(connecting_join(&c[i]), &c[i].diag);
-        s->clients[i] = c[i].client;
-    }
-    ct_tcp_listener_close(listener);
-}
-
-// The kind of star is the state of each test.
-static star open_star(void **state, size_t n)
-{
-    star s = {.n = n};
-    (**(open_fn **)*state)(&s, n);
-    return s;
-}
-
-static void close_star(star *s)
-{
-    for (size_t i = 0; i < s->n; i++)
-        ct_transport_close(s->clients[i]);
-    ct_transport_close(s->server);
-}
 
 static void send_to(ct_transport *t, uint32_t peer, uint32_t aux, const void *data, size_t size)
 {
@@ -485,6 +436,130 @@ static void test_a_held_message_survives_sending_and_flushing(void **state)
     close_star(&s);
 }
 
+// ---- peers that read slowly ----
+
+enum { LITTLE = 100000 }; // may be queued
+
+// Queue more for the client than sockets hold and than may be queued; it does not read yet.
+static void fill_up(star *s, uint32_t client)
+{
+    unsigned char *data = malloc(BIG_BYTES);
+    assert_non_null(data);
+    fill(data, BIG_BYTES, client);
+    send_to(s->server, client, 0, data, BIG_BYTES);
+    free(data);
+    size_t queued = ct_transport_queued(s->server, client);
+    assert_true(queued > LITTLE && queued <= BIG_BYTES + CT_FRAME_HEADER_BYTES);
+}
+
+static void *take_late(void *argument)
+{
+    raw_sleep_ms(60);
+    exchange *e = argument;
+    ct_message m;
+    e->ok =
+        ct_transport_receive(e->t, &m, LONG_MS, NULL) == CT_OK && is_filled(&m, BIG_BYTES, e->id);
+    return NULL;
+}
+
+static void test_a_slow_reader_holds_the_others_back(void **state)
+{
+    star s = open_star(state, 3);
+    ct_transport_set_limits(s.server, SIZE_MAX, LITTLE);
+    send_to(s.clients[0], 0, 1, "before", 6);
+    assert_int_equal(receive_one(s.server).peer, 0);
+    fill_up(&s, 2);
+    assert_int_equal(ct_transport_queued(s.server, 0), 0);
+    assert_int_equal(ct_transport_queued(s.server, 7), 0);
+    send_to(s.clients[0], 0, 2, "held", 4);
+    send_to(s.clients[1], 0, 3, "back", 4);
+    send_to(s.clients[2], 0, 4, "not this", 8);
+    assert_int_equal(receive_one(s.server).aux, 4); // nothing of its own goes into its queue
+    ct_diag diag;
+    ct_message m;
+    ct_assert_status(ct_transport_receive(s.server, &m, 30, &diag), CT_ETIMEOUT, &diag);
+    exchange e = {.t = s.clients[2], .id = 2};
+    assert_int_equal(pthread_create(&e.thread, NULL, take_late, &e), 0);
+    uint32_t heard = receive_one(s.server).aux; // as soon as there is room
+    assert_true(ct_transport_queued(s.server, 2) <= LITTLE);
+    heard += receive_one(s.server).aux;
+    assert_int_equal(heard, 5);
+    ct_assert_ok(ct_transport_flush(s.server, LONG_MS, &diag), &diag);
+    pthread_join(e.thread, NULL);
+    assert_true(e.ok);
+    close_star(&s);
+}
+
+static void test_slow_readers_hold_each_other_back(void **state)
+{
+    star s = open_star(state, 3);
+    ct_transport_set_limits(s.server, SIZE_MAX, LITTLE);
+    fill_up(&s, 1);
+    fill_up(&s, 2);
+    for (uint32_t i = 0; i < 3; i++)
+        send_to(s.clients[i], 0, i, "held", 4);
+    ct_diag diag;
+    ct_message m;
+    ct_assert_status(ct_transport_receive(s.server, &m, 30, &diag), CT_ETIMEOUT, &diag);
+    ct_transport_drop(s.server, 2); // whoever is gone holds nobody up
+    assert_int_equal(ct_transport_queued(s.server, 2), 0);
+    assert_int_equal(receive_one(s.server).peer, 1);
+    assert_nothing(s.server);
+    ct_transport_drop(s.server, 1);
+    assert_int_equal(receive_one(s.server).peer, 0);
+    close_star(&s);
+}
+
+static void *send_chunks(void *argument)
+{
+    exchange *e = argument;
+    unsigned char chunk[1000];
+    e->ok = true;
+    for (uint32_t k = 0; k < 3000 && e->ok; k++) {
+        fill(chunk, sizeof chunk, k);
+        ct_message m = {.aux = k, .data = chunk, .size_bytes = sizeof chunk};
+        e->ok = ct_transport_send(e->t, &m, NULL) == CT_OK;
+    }
+    e->ok = e->ok && ct_transport_flush(e->t, LONG_MS, NULL) == CT_OK;
+    return NULL;
+}
+
+static void *take_chunks(void *argument)
+{
+    exchange *e = argument;
+    e->ok = true;
+    for (uint32_t k = 0; k < 3000 && e->ok; k++) {
+        ct_message m;
+        e->ok = ct_transport_receive(e->t, &m, LONG_MS, NULL) == CT_OK && is_filled(&m, 1000, k);
+        if (k % 100 == 0)
+            raw_sleep_ms(1);
+    }
+    return NULL;
+}
+
+static void test_forwarding_keeps_within_the_limit(void **state)
+{
+    star s = open_star(state, 2);
+    ct_transport_set_limits(s.server, 1000, LITTLE);
+    exchange from = {.t = s.clients[0]}, to = {.t = s.clients[1]};
+    assert_int_equal(pthread_create(&from.thread, NULL, send_chunks, &from), 0);
+    assert_int_equal(pthread_create(&to.thread, NULL, take_chunks, &to), 0);
+    size_t most = 0;
+    for (int k = 0; k < 3000; k++) {
+        ct_message m = receive_one(s.server);
+        send_to(s.server, 1, m.aux, m.data, m.size_bytes);
+        size_t queued = ct_transport_queued(s.server, 1);
+        most = queued > most ? queued : most;
+    }
+    assert_true(most <= LITTLE + 1000 + CT_FRAME_HEADER_BYTES);
+    ct_diag diag;
+    ct_assert_ok(ct_transport_flush(s.server, LONG_MS, &diag), &diag);
+    pthread_join(from.thread, NULL);
+    pthread_join(to.thread, NULL);
+    assert_true(from.ok && to.ok);
+    close_star(&s);
+}
+
 // ---- counters, arguments, memory ----
 
 static void assert_traffic(ct_traffic now, ct_traffic before, uint64_t messages_sent,
@@ -601,30 +676,26 @@ static void test_inproc_needs_its_memory(void **state)
     ct_assert_contains(diag.text, "0 clients");
 }
 
-static open_fn *in_process = open_inproc, *over_tcp = open_tcp;
-#define EACH(test)                                                                                 \
-    {#test " in process", test, count_descriptors, count_descriptors, &in_process},                \
-    {                                                                                              \
-#test " over TCP", test, count_descriptors, count_descriptors, &over_tcp                   \
-    }
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        EACH(test_messages_arrive_as_sent),
-        EACH(test_sizes_both_ways_at_once),
-        EACH(test_many_small_messages_stay_in_order),
-        EACH(test_a_flood_does_not_starve_the_others),
-        EACH(test_deadlines_are_kept),
-        EACH(test_a_waiting_receive_is_woken),
-        EACH(test_a_client_that_leaves_is_named_once),
-        EACH(test_the_servers_last_message_arrives),
-        EACH(test_closing_sends_what_is_queued),
-        EACH(test_a_dropped_client_is_silent),
-        EACH(test_a_held_message_survives_sending_and_flushing),
-        EACH(test_traffic_is_header_and_payload),
-        EACH(test_wrong_arguments_are_named),
-        EACH(test_sending_without_memory_fails_whole),
+        ON_BOTH(test_messages_arrive_as_sent),
+        ON_BOTH(test_sizes_both_ways_at_once),
+        ON_BOTH(test_many_small_messages_stay_in_order),
+        ON_BOTH(test_a_flood_does_not_starve_the_others),
+        ON_BOTH(test_deadlines_are_kept),
+        ON_BOTH(test_a_waiting_receive_is_woken),
+        ON_BOTH(test_a_client_that_leaves_is_named_once),
+        ON_BOTH(test_the_servers_last_message_arrives),
+        ON_BOTH(test_closing_sends_what_is_queued),
+        ON_BOTH(test_a_dropped_client_is_silent),
+        ON_BOTH(test_a_held_message_survives_sending_and_flushing),
+        ON_BOTH(test_a_slow_reader_holds_the_others_back),
+        ON_BOTH(test_slow_readers_hold_each_other_back),
+        ON_BOTH(test_forwarding_keeps_within_the_limit),
+        ON_BOTH(test_traffic_is_header_and_payload),
+        ON_BOTH(test_wrong_arguments_are_named),
+        ON_BOTH(test_sending_without_memory_fails_whole),
         cmocka_unit_test(test_inproc_needs_its_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

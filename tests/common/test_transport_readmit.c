@@ -176,6 +176,29 @@ static void test_a_seat_that_stays_taken(void **state)
     close_star(&s);
 }
 
+/* Waits for its refusal, then says so as a client that is let in. */
+static void *wait_for_refusal(void *argument)
+{
+    const int *fds = argument;
+    raw_assert_refused(fds[0], "no hello within 200 ms");
+    assert_true(raw_send(fds[1], 1, 0, "refused", 7));
+    return NULL;
+}
+
+static void test_a_stranger_is_refused_in_time(void **state)
+{
+    (void)state;
+    ct_tcp_options opt = options(200);
+    star s = open_star(&opt);
+    int fds[] = {raw_connect(s.port), s.fds[1]};
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, wait_for_refusal, fds), 0);
+    expect_message(&s, 1, "refused"); // which waits for 5 s
+    pthread_join(thread, NULL);
+    close(fds[0]);
+    close_star(&s);
+}
+
 static void test_strangers_are_refused_meanwhile(void **state)
 {
     (void)state;
@@ -201,6 +224,38 @@ static void test_strangers_are_refused_meanwhile(void **state)
     close(greeting);
     close(silent);
     close_star(&s);
+}
+
+// The greeting is copied: the caller's may be gone by then.
+static void test_the_greeting_is_asked_for_again(void **state)
+{
+    (void)state;
+    uint16_t port;
+    ct_tcp_listener *listener = open_listener(&port);
+    ct_transport *server;
+    ct_diag diag;
+    char greeting[] = "v7";
+    ct_tcp_options opt = ct_tcp_options_default();
+    opt.greeting = greeting;
+    opt.greeting_bytes = 2;
+    int first = raw_connect(port);
+    assert_true(raw_send(first, RAW_HELLO, 0, "v7", 2));
+    ct_assert_ok(ct_transport_accept_tcp(&server, listener, 1, &opt, NULL, &diag), &diag);
+    ct_assert_ok(ct_transport_readmit(server, listener, &opt, &diag), &diag);
+    memset(greeting, 'x', sizeof greeting);
+    ct_transport_drop(server, 0);
+    int wrong = raw_connect(port), right = raw_connect(port);
+    assert_true(raw_send(wrong, RAW_HELLO, 0, "xx", 2));
+    assert_true(raw_send(right, RAW_HELLO, 0, "v7", 2) && raw_send(right, 1, 0, "me", 2));
+    ct_message m;
+    ct_assert_ok(ct_transport_receive(server, &m, 5000, &diag), &diag);
+    raw_assert_refused(wrong, "settings differ from the server's");
+    raw_assert_welcome(right, 1);
+    ct_transport_close(server);
+    ct_tcp_listener_close(listener);
+    close(first);
+    close(wrong);
+    close(right);
 }
 
 static void test_where_no_client_is_left_one_may_come(void **state)
@@ -283,7 +338,9 @@ int main(void)
         TEST(test_coming_back_before_the_end_is_known),
         TEST(test_a_client_that_was_dropped_comes_back),
         TEST(test_a_seat_that_stays_taken),
+        TEST(test_a_stranger_is_refused_in_time),
         TEST(test_strangers_are_refused_meanwhile),
+        TEST(test_the_greeting_is_asked_for_again),
         TEST(test_where_no_client_is_left_one_may_come),
         TEST(test_flush_lets_in_too),
         TEST(test_closing_turns_away_who_waits),

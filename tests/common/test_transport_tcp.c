@@ -195,6 +195,22 @@ static void test_nonsense_is_named_and_the_others_go_on(void **state)
     }
 }
 
+static void test_a_lower_limit_holds_from_then_on(void **state)
+{
+    (void)state;
+    raw_star s = open_raw(2, NULL);
+    char text[101] = "";
+    assert_true(raw_send(s.fds[0], 1, 0, text, 101));
+    assert_message(s.server, 0, text, 101);
+    ct_transport_set_limits(s.server, 100, SIZE_MAX);
+    ct_transport_set_limits(s.server, 1000, SIZE_MAX); // never higher again
+    assert_true(raw_send(s.fds[1], 1, 0, text, 100));
+    assert_message(s.server, 1, text, 100);
+    assert_true(raw_send(s.fds[0], 1, 0, text, 101));
+    assert_end(s.server, 0, CT_EPROTOCOL, "sent a message of 101 bytes (at most 100 are allowed)");
+    close_raw(&s);
+}
+
 static void test_frames_byte_by_byte(void **state)
 {
     (void)state;
@@ -495,6 +511,7 @@ int main(void)
         TEST(test_ends_are_told_apart),
         TEST(test_sending_to_the_dead),
         TEST(test_nonsense_is_named_and_the_others_go_on),
+        TEST(test_a_lower_limit_holds_from_then_on),
         TEST(test_frames_byte_by_byte),
         TEST(test_a_client_that_never_reads),
         TEST(test_a_slow_client_is_no_stalled_one),

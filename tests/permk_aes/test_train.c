@@ -52,7 +52,7 @@ static permk_train_options train_options(permk_method method, double step, doubl
     opt.tol = tol;
     if (t != NULL) {
         opt.on_round = record;
-        opt.on_round_context = t;
+        opt.context = t;
     }
     return opt;
 }
@@ -82,14 +82,14 @@ static void permk_as_published(void **state)
     (void)state;
     for (int rule = 0; rule < 2; rule++) {
         trace t = {.target = 1e-4};
-        permk_train_options opt = train_options(PERMK_METHOD_PERMK, 0.007, 1e-20, &t);
+        permk_train_options opt = train_options(PERMK_METHOD_DCGD, 0.007, 1e-20, &t);
         opt.rule = (permk_rule)rule;
         permk_result r = simulate(NULL, &opt, NULL);
         assert_int_equal(r.outcome, PERMK_CONVERGED);
         assert_true(t.first_below >= 1530 && t.first_below <= 1870);
         assert_true(r.rounds >= 3915 && r.rounds <= 4785);
-        assert_int_equal(r.client_bytes_up_per_round, 12 + 160 + 16);
-        assert_int_equal(r.client_bytes_down_per_round, 49 * (12 + 160 + 16));
+        assert_int_equal(r.client_bytes_up_per_round, 12 + 1 + 160 + 16);
+        assert_int_equal(r.client_bytes_down_per_round, 49 * (12 + 1 + 160 + 16));
         assert_int_equal(r.client_bytes_up, r.rounds * r.client_bytes_up_per_round);
     }
 }
@@ -97,7 +97,7 @@ static void permk_as_published(void **state)
 static void permk_default_step_is_safe(void **state)
 {
     (void)state;
-    permk_train_options opt = train_options(PERMK_METHOD_PERMK, 0, 1e-4, NULL);
+    permk_train_options opt = train_options(PERMK_METHOD_DCGD, 0, 1e-4, NULL);
     permk_result r = simulate(NULL, &opt, NULL);
     ct_assert_near(r.step, 1 / 316.242, 1e-5, 0);
     assert_int_equal(r.outcome, PERMK_CONVERGED);
@@ -108,7 +108,7 @@ static void too_large_a_step_is_reported(void **state)
     (void)state;
     const double steps[] = {0.015, 0.05, 1e200};
     for (size_t i = 0; i < 3; i++) {
-        permk_train_options opt = train_options(PERMK_METHOD_PERMK, steps[i], 1e-4, NULL);
+        permk_train_options opt = train_options(PERMK_METHOD_DCGD, steps[i], 1e-4, NULL);
         permk_result r = simulate(NULL, &opt, NULL);
         assert_int_equal(r.outcome, PERMK_DIVERGED);
         assert_true(r.rounds < 2000);
@@ -124,7 +124,7 @@ static void homogeneous_clients_make_permk_gradient_descent(void **state)
     trace gd = {0}, permk = {0};
     permk_train_options opt = train_options(PERMK_METHOD_GD, 0.1, 1e-20, &gd);
     uint64_t rounds = simulate(&same, &opt, NULL).rounds;
-    opt = train_options(PERMK_METHOD_PERMK, 0.1, 1e-20, &permk);
+    opt = train_options(PERMK_METHOD_DCGD, 0.1, 1e-20, &permk);
     assert_int_equal(simulate(&same, &opt, NULL).rounds, rounds);
     ct_assert_array_near(permk.norm, gd.norm, 100, 1e-8, 0);
     const size_t at[] = {1, 4, 7, 10, 12};
@@ -139,7 +139,7 @@ static void the_cipher_does_not_change_a_bit(void **state)
     permk_quadratic_options small = permk_quadratic_options_default();
     small.clients = 7;
     small.dimension = 100;
-    for (int method = PERMK_METHOD_GD; method <= PERMK_METHOD_PERMK; method++) {
+    for (int method = PERMK_METHOD_GD; method <= PERMK_METHOD_EF21; method++) {
         permk_result first = {0};
         for (int cipher = PERMK_AES_128_GCM; cipher <= PERMK_PLAINTEXT; cipher++) {
             permk_train_options opt = train_options((permk_method)method, 0.02, 0, NULL);
@@ -161,7 +161,7 @@ static void secret_maps_differ_from_run_to_run(void **state)
     permk_quadratic_options small = permk_quadratic_options_default();
     small.clients = 7;
     small.dimension = 100;
-    permk_train_options opt = train_options(PERMK_METHOD_PERMK, 0.02, 0, NULL);
+    permk_train_options opt = train_options(PERMK_METHOD_DCGD, 0.02, 0, NULL);
     opt.max_rounds = 20;
     opt.secret_ownership = true;
     permk_result a = simulate(&small, &opt, NULL), b = simulate(&small, &opt, NULL);
@@ -224,7 +224,7 @@ static void any_problem_will_do(void **state)
     for (size_t j = 0; j < 5; j++)
         ct_assert_near(x[j], 1, 1e-15, 0); // the mean of 0, 1, 2
     ct_assert_near(r.f, 5 * (1.0 + 0 + 1) / 2 / 3, 1e-15, 0);
-    opt = train_options(PERMK_METHOD_PERMK, 0.5, 0, NULL);
+    opt = train_options(PERMK_METHOD_DCGD, 0.5, 0, NULL);
     opt.max_rounds = 4;
     ct_assert_ok(permk_simulate(&r, &p, x, &opt, &diag), &diag);
     p.clients = 10; // a client that fails: x is unchanged
@@ -238,7 +238,7 @@ static void any_problem_will_do(void **state)
 static void names_go_both_ways(void **state)
 {
     (void)state;
-    permk_method method = PERMK_METHOD_PERMK;
+    permk_method method = PERMK_METHOD_DCGD;
     permk_rule rule = PERMK_RULE_ROTATION;
     permk_cipher cipher = PERMK_AES_128_GCM;
     assert_true(permk_method_from_name(&method, "gd") && method == PERMK_METHOD_GD);
@@ -278,7 +278,17 @@ static void bad_options_are_refused(void **state)
     opt.tol = -1;
     ct_assert_status(permk_simulate(&r, &p, x, &opt, &diag), CT_EINVALID, &diag);
     opt = good;
-    opt.max_rounds = 65536; // more than the keys of one run may seal
+    opt.chunk_bytes = 100; // no multiple of 64
+    ct_assert_status(permk_simulate(&r, &p, x, &opt, &diag), CT_EINVALID, &diag);
+    opt = good;
+    opt.method = PERMK_METHOD_DIANA;
+    opt.compressor = PERMK_COMPRESSOR_TOPK; // biased
+    ct_assert_status(permk_simulate(&r, &p, x, &opt, &diag), CT_EINVALID, &diag);
+    opt = good;
+    opt.minibatches = true; // the problem has none
+    ct_assert_status(permk_simulate(&r, &p, x, &opt, &diag), CT_EINVALID, &diag);
+    opt = good;
+    opt.is_signed = true; // by whom?
     ct_assert_status(permk_simulate(&r, &p, x, &opt, &diag), CT_EINVALID, &diag);
     opt = good;
     opt.eval_every = 0;
@@ -298,7 +308,7 @@ static void a_flag_ends_the_run(void **state)
     small.dimension = 20;
     ct_stop_flag stop;
     atomic_init(&stop, true);
-    permk_train_options opt = train_options(PERMK_METHOD_PERMK, 0.01, 0, NULL);
+    permk_train_options opt = train_options(PERMK_METHOD_DCGD, 0.01, 0, NULL);
     opt.stop = &stop;
     permk_result r = simulate(&small, &opt, NULL);
     assert_int_equal(r.outcome, PERMK_INTERRUPTED);

@@ -101,7 +101,7 @@ static bool json_is(const json_document *doc, size_t object, const char *key, co
            memcmp(doc->tokens[i].start, value, strlen(value)) == 0;
 }
 
-static size_t json_number(const json_document *doc, size_t object, const char *key)
+static inline size_t json_number(const json_document *doc, size_t object, const char *key)
 {
     return (size_t)strtoul(doc->tokens[json_get(doc, object, key)].start, NULL, 10);
 }

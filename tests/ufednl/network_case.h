@@ -60,7 +60,8 @@ static inline void trace_line(void *context, const char *line)
 typedef struct participant {
     pthread_t thread;
     bool runs;
-    bool scripted; // no thread: the test plays it, with
+    void *(*script)(void *participant); // what the thread does; NULL: fednl_client_run
+    bool scripted;                      // no thread: the test plays it, with
     ct_transport *transport;
     uint16_t port; // TCP: connects there first
     uint32_t id;
@@ -90,7 +91,8 @@ static inline void participant_start(participant *p)
 {
     p->diag.text[0] = '\0';
     p->runs = true;
-    assert_int_equal(pthread_create(&p->thread, NULL, participant_run, p), 0);
+    void *(*does)(void *) = p->script != NULL ? p->script : participant_run;
+    assert_int_equal(pthread_create(&p->thread, NULL, does, p), 0);
 }
 
 typedef struct network {

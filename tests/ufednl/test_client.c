@@ -160,7 +160,7 @@ static void test_without_estimates(void **state)
 {
     (void)state;
     fixture *f = fixture_new(40, 6, 0.5, 2);
-    f->layout = (fednl__layout){f->c.d, f->c.features, f->c.intercept, f->c.coordinate};
+    f->layout = (fednl__layout){f->c.d, f->c.features, f->c.intercept, f->c.coordinate, NULL};
     build(f, NULL, 0);
     assert_int_equal(f->client.pattern.n, 0);
     points p = {0};
@@ -332,20 +332,20 @@ static void test_constants(void **state)
 static char *save(const fixture *f)
 {
     char *path = ct_test_path("client");
-    fednl__checkpoint_writer *writer;
+    ct_checkpoint_writer *writer;
     ct_diag diag = {""};
-    ct_assert_ok(fednl__checkpoint_open(&writer, path, &diag), &diag);
+    ct_assert_ok(ct_checkpoint_open(&writer, path, &diag), &diag);
     fednl__client_save(&f->client, writer);
-    ct_assert_ok(fednl__checkpoint_commit(writer, &diag), &diag);
+    ct_assert_ok(ct_checkpoint_commit(writer, &diag), &diag);
     return path;
 }
 
 static ct_status restore(fixture *f, const char *path, ct_diag *diag)
 {
-    fednl__checkpoint *checkpoint;
-    ct_assert_ok(fednl__checkpoint_read(&checkpoint, path, diag), diag);
+    ct_checkpoint *checkpoint;
+    ct_assert_ok(ct_checkpoint_read(&checkpoint, path, diag), diag);
     ct_status status = fednl__client_restore(&f->client, checkpoint, diag);
-    fednl__checkpoint_close(checkpoint);
+    ct_checkpoint_close(checkpoint);
     return status;
 }
 
@@ -405,10 +405,10 @@ static void test_checkpoints_of_other_clients_are_refused(void **state)
     advance(f, 0, 2, &last);
     char *path = save(f);
     ct_diag diag = {""};
-    ct_assert_status(restore(other, path, &diag), FEDNL_ECHECKPOINT, &diag);
+    ct_assert_status(restore(other, path, &diag), CT_ECHECKPOINT, &diag);
     ct_assert_contains(diag.text, "rows");
     f->client.id = 4;
-    ct_assert_status(restore(f, path, &diag), FEDNL_ECHECKPOINT, &diag);
+    ct_assert_status(restore(f, path, &diag), CT_ECHECKPOINT, &diag);
     ct_assert_contains(diag.text, "client is 3, not 4");
     free(path);
     close_client(f);

@@ -66,6 +66,8 @@ static void run_remote(trace *t, const ct_dataset *data, fednl_options opt, bool
         participant_wait(p);
         ct_assert_ok(p->status, &p->diag);
         assert_int_equal(p->result.outcome, result->outcome);
+        if (opt.algorithm != FEDNL_ALGORITHM_PP)
+            assert_int_equal(p->result.rounds, result->rounds + 1); // and the start
         assert_true(p->result.f == result->f && p->result.grad_norm == result->grad_norm);
         assert_memory_equal(p->result.model->w, x, t->weights * sizeof *x);
     }

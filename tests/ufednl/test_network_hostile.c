@@ -349,8 +349,7 @@ static void tcp_stage(stage *s, int *fd)
     assert_int_equal(pthread_create(&s->thread, NULL, server_run, s), 0);
 }
 
-/* Join with bare frames, and read what comes until the request of round 0 is there. */
-static void raw_take_part(int fd)
+static void raw_join(int fd)
 {
     unsigned char join[32 + 6 * 8] = {30};
     const double labels[] = {1.0, -1.0};
@@ -358,6 +357,12 @@ static void raw_take_part(int fd)
     join[12] = 2;
     memcpy(join + 16, labels, sizeof labels);
     assert_true(raw_send(fd, FEDNL__MESSAGE_JOIN, 0, join, sizeof join));
+}
+
+/* Join, and read what comes until the request of round 0 is there. */
+static void raw_take_part(int fd)
+{
+    raw_join(fd);
     uint8_t type = 0;
     uint32_t aux;
     char text[513];
@@ -505,6 +510,65 @@ static void test_who_comes_back_must_have_the_same_rows(void **state)
         participant_wait(&s->n.client[i]);
         ct_assert_ok(s->n.client[i].status, &s->n.client[i].diag);
     }
+    network_close(&s->n);
+    ct_dataset_destroy(s->data);
+    free(s);
+}
+
+/* Answer a request; where a Hessian is asked, with a pattern of one entry. False: the connection
+ * has ended. */
+static bool raw_answer(int fd, const char *ask, uint32_t sequence, unsigned entry)
+{
+    unsigned char reply[8 * 7 + 8 + 4 + 4 + 8] = {0}; // gradient, l, n, map of 28, value
+    if (!(ask[0] & FEDNL__ASK_HESSIAN))
+        return raw_send(fd, FEDNL__MESSAGE_REPLY, sequence, reply, 8 + 8 * 7);
+    reply[8 * 7 + 8] = 1;
+    reply[8 * 7 + 8 + 4 + entry / 8] = (unsigned char)(1u << entry % 8);
+    return raw_send(fd, FEDNL__MESSAGE_REPLY, sequence, reply, sizeof reply);
+}
+
+/* Join over a new connection and answer n requests, or until it ends. */
+static void raw_life(uint16_t port, size_t n, unsigned entry)
+{
+    ct_tcp_options opt = ct_tcp_options_default();
+    fednl_tcp_options(&opt);
+    int fd = raw_connect(port);
+    assert_true(raw_send(fd, RAW_HELLO, SCRIPTED, opt.greeting, (uint32_t)opt.greeting_bytes));
+    raw_assert_welcome(fd, CLIENTS);
+    raw_join(fd);
+    uint8_t type;
+    uint32_t sequence;
+    char text[513];
+    for (size_t answered = 0; answered < n && raw_receive(fd, &type, &sequence, text);)
+        if (type == FEDNL__MESSAGE_REQUEST && raw_answer(fd, text, sequence, entry))
+            answered++;
+    close(fd);
+}
+
+static void *raw_lives(void *argument)
+{
+    const participant *p = argument;
+    raw_life(p->port, 1, 0);
+    raw_life(p->port, SIZE_MAX, 2);
+    return NULL;
+}
+
+static void test_who_comes_back_must_have_the_same_pattern(void **state)
+{
+    (void)state;
+    static ct_stop_flag server_stop;
+    observer o = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+    stage *s = stage_open();
+    s->n.client[SCRIPTED].scripted = false;
+    s->n.client[SCRIPTED].script = raw_lives;
+    endless_stage(s, &o, &server_stop, 2);
+    await_line(&o, "broke the protocol in round ");
+    await_line(&o, ": its pattern is not the one it had");
+    atomic_store(&server_stop, true);
+    pthread_join(s->thread, NULL);
+    ct_assert_ok(s->status, &s->diag);
+    assert_int_equal(s->result.outcome, FEDNL_INTERRUPTED);
+    assert_true(isnan(s->result.f) && isnan(s->result.grad_norm)); // one is missing
     network_close(&s->n);
     ct_dataset_destroy(s->data);
     free(s);
@@ -659,6 +723,7 @@ int main(void)
         cmocka_unit_test(test_a_length_that_cannot_be),
         cmocka_unit_test(test_another_protocol_is_refused),
         cmocka_unit_test(test_who_comes_back_must_have_the_same_rows),
+        cmocka_unit_test(test_who_comes_back_must_have_the_same_pattern),
         cmocka_unit_test(test_too_many_are_lost),
         cmocka_unit_test(test_any_order_of_arrival),
     };

@@ -152,7 +152,7 @@ static void test_a_client_without_a_file(void **state)
     run *r = open_run(data, opt, &lacking, 0);
     iterate(r->t.solver);
     ct_diag diag = {""};
-    ct_assert_status(fednl_solver_save(r->t.solver, f.server, &diag), FEDNL_ECHECKPOINT, &diag);
+    ct_assert_status(fednl_solver_save(r->t.solver, f.server, &diag), CT_ECHECKPOINT, &diag);
     ct_assert_contains(diag.text, "client 2 (in this process): it was given no file");
     iterate(r->t.solver);
     assert_int_equal(r->t.rounds, 5);
@@ -166,7 +166,7 @@ static void refuse_to_resume(const ct_dataset *data, const fednl_options *opt, c
 {
     run *r = open_run(data, *opt, f, 0);
     ct_diag diag = {""};
-    ct_assert_status(fednl_solver_resume(r->t.solver, f->server, &diag), FEDNL_ECHECKPOINT, &diag);
+    ct_assert_status(fednl_solver_resume(r->t.solver, f->server, &diag), CT_ECHECKPOINT, &diag);
     ct_assert_contains(diag.text, text);
     close_run(r);
 }
@@ -196,7 +196,7 @@ static void test_files_that_do_not_fit(void **state)
     later.client[0] = own;
     for (size_t e = 0; e < other->nnz; e++)
         other->val[e] *= 2.0; // the same counts, so that only the clients can tell
-    refuse_to_resume(other, &opt, &later, "client0.ckp: data is ");
+    refuse_to_resume(other, &opt, &later, "client0.ckp: fingerprint of the rows is ");
     free(later.server);
     free_paths(&f);
     ct_dataset_destroy(data);

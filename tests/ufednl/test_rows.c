@@ -233,7 +233,7 @@ static void client_work(client *c, bool whole)
 {
     fednl__work_size size = {0};
     ct_assert_ok(fednl__pattern_init(&c->pattern, &c->rows, whole), NULL);
-    fednl__work_size_grow(&size, &c->rows);
+    fednl__work_size_grow(&size, &c->rows, true);
     ct_arena_init_measuring(&c->memory);
     fednl__work_layout(&c->work, &c->memory, &size);
     ct_assert_ok(ct_arena_init(&c->memory, ct_arena_high_water(&c->memory)), NULL);
@@ -257,22 +257,7 @@ static void client_clear(client *c)
 static double derivatives_at(client *c, const double *x)
 {
     fednl__rows_margins(&c->rows, x, &c->work, c->z);
-    double loss = fednl__rows_derivatives(&c->rows, c->z, true, &c->work, c->g);
-    fednl__pattern_take(&c->pattern, c->work.triangle, c->h);
-    return loss;
-}
-
-/* The one step gives what the two give. */
-static void check_hessian(client *c)
-{
-    size_t d = c->rows.dimension, n = c->pattern.n;
-    double *g = allocate(d, sizeof *g), *h = malloc(n * sizeof *h + (n == 0)); // not one more
-    double loss = fednl__rows_hessian(&c->rows, &c->pattern, c->z, &c->work, g, h);
-    ct_assert_near(loss, fednl__rows_loss(&c->rows, c->z, &c->work), 0.0, 0.0);
-    ct_assert_array_near(g, c->g, d, 0.0, 0.0);
-    ct_assert_array_near(h, c->h, n, 0.0, 0.0);
-    free(g);
-    free(h);
+    return fednl__rows_derivatives(&c->rows, &c->pattern, c->z, &c->work, c->g, c->h);
 }
 
 /* The symmetric d x d matrix with values v on the pattern. */
@@ -290,12 +275,6 @@ static double *expand(const client *c, const double *v)
     return h;
 }
 
-static void assert_zero(const double *x, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        assert_true(x[i] == 0.0);
-}
-
 static void check_derivatives(client *c, const double *x, const reference *expected)
 {
     size_t d = c->rows.dimension;
@@ -305,11 +284,20 @@ static void check_derivatives(client *c, const double *x, const reference *expec
         double *h = expand(c, c->h);
         ct_assert_array_near(h, expected->h, d * d, 1e-12, 1e-14);
         free(h);
-        check_hessian(c);
-        assert_zero(c->work.triangle, fednl__padded(c->rows.active));
     }
     ct_assert_near(fednl__rows_loss(&c->rows, c->z, &c->work), expected->loss, 1e-13, 0.0);
     ct_assert_near(fednl__rows_cubic(&c->rows), expected->cubic, 1e-13, 0.0);
+}
+
+/* Without a Hessian the gradient is the same, but for the order of its sums. */
+static void check_gradient(client *c)
+{
+    size_t d = c->rows.dimension;
+    double *g = allocate(d, sizeof *g);
+    double loss = fednl__rows_derivatives(&c->rows, NULL, c->z, &c->work, g, NULL);
+    ct_assert_near(loss, fednl__rows_loss(&c->rows, c->z, &c->work), 0.0, 0.0);
+    ct_assert_array_near(g, c->g, d, 1e-13, 1e-15);
+    free(g);
 }
 
 /* slope = g^T y where dz = A y. */
@@ -441,6 +429,7 @@ static void check_choice(const problem *p, const fednl__rows_choice *choice, voi
     check_counts(p, &c.rows);
     client_work(&c, false);
     check_derivatives(&c, e->x, &e->at_x);
+    check_gradient(&c);
     check_slope(&c, e->x);
     check_pattern(&c, e->x);
     check_smoothness(&c, e->largest);
@@ -599,8 +588,7 @@ static void any_margin_is_fine(void **state)
     for (size_t i = 0; i < 2 * sizeof margins / sizeof margins[0]; i++) {
         double z = i % 2 ? -margins[i / 2] : margins[i / 2], e = exp(-fabs(z)), slope, dz = 2.0;
         double likely = z > 0 ? 0.75 : 0.25; // p where z > 0, q where it is not
-        double loss = fednl__rows_derivatives(&c.rows, &z, true, &c.work, c.g);
-        fednl__pattern_take(&c.pattern, c.work.triangle, c.h);
+        double loss = fednl__rows_derivatives(&c.rows, &c.pattern, &z, &c.work, c.g, c.h);
         ct_assert_near(loss, log1p(e) + (1 - likely) * fabs(z), 4e-16, 0.0);
         double first = ((1 - likely) - likely * e) / (1 + e);
         ct_assert_near(c.g[0], z > 0 ? first : -first, 1e-15, 1e-16);
@@ -627,7 +615,8 @@ static void small_losses_are_not_lost(void **state)
     ct_assert_ok(ct_dataset_from_csr(&p.data, 1, 1, start, col, one, sign, &diag), &diag);
     ct_assert_ok(fednl__rows_init(&c.rows, p.data, sign, &layout, order, 1), NULL);
     client_work(&c, false);
-    ct_assert_near(fednl__rows_derivatives(&c.rows, z, false, &c.work, c.g), exp(-40), 1e-15, 0.0);
+    double loss = fednl__rows_derivatives(&c.rows, NULL, z, &c.work, c.g, NULL);
+    ct_assert_near(loss, exp(-40), 1e-15, 0.0);
     ct_assert_near(c.g[0], -exp(-40), 1e-15, 0.0);
     client_clear(&c);
     ct_dataset_destroy(p.data);
@@ -707,6 +696,8 @@ static void check_real(const char *name, double expected_norm, size_t distinct)
     client c;
     double pair[2];
     const char *path = ct_test_data(name);
+    if (path == NULL)
+        skip();
     ct_assert_ok(ct_dataset_read_libsvm(&p.data, path, NULL, &diag), &diag);
     p.sign = allocate(p.data->rows, sizeof(double));
     ct_assert_ok(ct_dataset_binary_labels(p.data, p.sign, pair, &diag), &diag);
@@ -744,7 +735,10 @@ static void patterns_of_real_clients(void **state)
     problem p;
     double pair[2];
     size_t entries = 0;
-    ct_assert_ok(ct_dataset_read_libsvm(&p.data, ct_test_data("w8a"), NULL, &diag), &diag);
+    const char *path = ct_test_data("w8a");
+    if (path == NULL)
+        skip();
+    ct_assert_ok(ct_dataset_read_libsvm(&p.data, path, NULL, &diag), &diag);
     p.sign = allocate(p.data->rows, sizeof(double));
     ct_assert_ok(ct_dataset_binary_labels(p.data, p.sign, pair, &diag), &diag);
     order_columns(&p, true);

@@ -164,6 +164,9 @@ static void test_patterns(void **state)
     generated.binary = true;
     ct_dataset *data = NULL;
     ct_assert_ok(ct_dataset_generate_sparse(&data, &generated, NULL), NULL);
+    ct_split *split = NULL;
+    const ct_split_options deal = {.clients = 9, .shuffle = true, .label_skew = 0.5, .seed = 4};
+    ct_assert_ok(ct_split_create(&split, data, &deal, NULL), NULL);
     for (size_t threads = 1; threads <= 3; threads++) {
         fednl_options opt = fednl_options_default();
         opt.clients = 9;
@@ -172,6 +175,8 @@ static void test_patterns(void **state)
         opt.seed = 4;
         fednl_stats s = compute(data, &opt);
         uint64_t sum = 0;
+        assert_memory_equal(s.split->start, split->start, 10 * sizeof *split->start);
+        assert_memory_equal(s.split->order, split->order, 400 * sizeof *split->order);
         for (size_t i = 0; i < 9; i++) {
             const size_t *start = s.split->start + i;
             size_t expected =
@@ -183,6 +188,7 @@ static void test_patterns(void **state)
         assert_int_equal(s.pattern, sum);
         fednl_stats_clear(&s);
     }
+    ct_split_destroy(split);
     ct_dataset_destroy(data);
 }
 

@@ -229,6 +229,16 @@ static void test_sizes(void **state)
                                      .vector = vector[0]}};
     uint64_t bytes, indices;
     const size_t l = 12 + 8;
+    reply.ask = FEDNL__ASK_LOSS | FEDNL__ASK_GRADIENT;
+    known.active = 2;
+    fednl__wire_reply_bytes(&reply, &known, &bytes, &indices);
+    assert_int_equal(bytes, 12 + 8 * (1 + 3));
+    known.has_pattern = true; // so that it is known which of the 3 are active
+    fednl__wire_reply_bytes(&reply, &known, &bytes, &indices);
+    assert_int_equal(bytes, 12 + 8 * (1 + 2));
+    reply.ask = FEDNL__ASK_HESSIAN;
+    known.active = 3;
+    known.has_pattern = false;
     fednl__wire_reply_bytes(&reply, &known, &bytes, &indices); // the first: a bit map of 6
     assert_int_equal(bytes, l + 4 + 1 + 3 * 8);
     assert_int_equal(indices, 1);

@@ -98,7 +98,7 @@ int cli_main(const cli_program *program, int argc, char **argv);
 
 /* "PROGRAM COMMAND: text" on stderr; returns the exit code: 2 for CT_EINVALID, CT_EPARSE,
  * CT_ENOTFOUND, CT_ERANGE, BT_EEXPRESSION, BT_ESHAPE, FEDNL_EMODEL, FEDNL_EMISMATCH,
- * FEDNL_ECHECKPOINT, PERMK_EKEY, PERMK_EMISMATCH, CT_EADDRESS; else 1. */
+ * CT_ECHECKPOINT, PERMK_EKEY, PERMK_EMISMATCH, CT_EADDRESS; else 1. */
 int cli_fail(ct_status status, const ct_diag *diag);
 /* The same for a mistake in the command line: exit code 2. */
 int cli_usage(const char *format, ...) CT_PRINTF(1, 2);

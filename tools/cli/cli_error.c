@@ -50,7 +50,7 @@ int cli_fail(ct_status status, const ct_diag *diag)
     case BT_ESHAPE:
     case FEDNL_EMODEL:
     case FEDNL_EMISMATCH:
-    case FEDNL_ECHECKPOINT:
+    case CT_ECHECKPOINT:
     case PERMK_EKEY:
     case PERMK_EMISMATCH:
         return CLI_EXIT_USAGE;

@@ -62,9 +62,9 @@ cli_command ufednl_convert(void)
         .name = "convert",
         .summary = "Convert a data set from LIBSVM text to a binary format, and back.",
         .description =
-            "The binary format is a tenth to a half as long and is read several times faster; "
-            "every command takes either. It keeps all bits of the values, and the number of "
-            "features, which text does not know.",
+            "The binary format is mostly a tenth to a third as long and is read two to four times "
+            "faster; every command takes either. It keeps all bits of the values, and the number "
+            "of features, which text does not know.",
         .examples = "ufednl-cli convert a9a a9a.ctd\n"
                     "ufednl-cli convert --to text a9a.ctd a9a",
         .options = options,

@@ -34,8 +34,7 @@ ct_status fednl__client_init(fednl__client *client, uint32_t id,
     ct_arena_init_measuring(&client->state);
     layout_state(client);
     CT_TRY(ct_arena_init(&client->state, ct_arena_high_water(&client->state)));
-    layout_state(client);
-    memset(client->base, 0, client->rows.distinct * sizeof *client->base);
+    layout_state(client); // the base is x = 0
     return CT_OK;
 }
 
@@ -48,29 +47,28 @@ void fednl__client_clear(fednl__client *client)
 
 /* ---- checkpoints ---- */
 
-void fednl__client_save(const fednl__client *client, fednl__checkpoint_writer *writer)
+void fednl__client_save(const fednl__client *client, ct_checkpoint_writer *writer)
 {
-    fednl__checkpoint_put_u64(writer, "client", client->id);
-    fednl__checkpoint_put_u64(writer, "fingerprint of the rows",
-                              fednl__rows_fingerprint(&client->rows));
-    fednl__checkpoint_put_u64(writer, "started", client->started);
-    fednl__checkpoint_put_f64_array(writer, "base", client->base, client->rows.distinct);
+    ct_checkpoint_put_u64(writer, "client", client->id);
+    ct_checkpoint_put_u64(writer, "fingerprint of the rows",
+                          fednl__rows_fingerprint(&client->rows));
+    ct_checkpoint_put_u64(writer, "started", client->started);
+    ct_checkpoint_put_f64_array(writer, "base", client->base, client->rows.distinct);
     if (client->h != NULL)
-        fednl__checkpoint_put_f64_array(writer, "H", client->h, client->pattern.n);
+        ct_checkpoint_put_f64_array(writer, "H", client->h, client->pattern.n);
 }
 
-ct_status fednl__client_restore(fednl__client *client, fednl__checkpoint *checkpoint, ct_diag *diag)
+ct_status fednl__client_restore(fednl__client *client, ct_checkpoint *checkpoint, ct_diag *diag)
 {
     uint64_t started;
-    CT_TRY(fednl__checkpoint_expect_u64(checkpoint, "client", client->id, diag));
-    CT_TRY(fednl__checkpoint_expect_u64(checkpoint, "fingerprint of the rows",
-                                        fednl__rows_fingerprint(&client->rows), diag));
-    CT_TRY(fednl__checkpoint_get_u64(checkpoint, "started", &started, diag));
-    CT_TRY(fednl__checkpoint_get_f64_array(checkpoint, "base", client->base, client->rows.distinct,
-                                           diag));
+    CT_TRY(ct_checkpoint_expect_u64(checkpoint, "client", client->id, diag));
+    CT_TRY(ct_checkpoint_expect_u64(checkpoint, "fingerprint of the rows",
+                                    fednl__rows_fingerprint(&client->rows), diag));
+    CT_TRY(ct_checkpoint_get_u64(checkpoint, "started", &started, diag));
+    CT_TRY(
+        ct_checkpoint_get_f64_array(checkpoint, "base", client->base, client->rows.distinct, diag));
     if (client->h != NULL)
-        CT_TRY(
-            fednl__checkpoint_get_f64_array(checkpoint, "H", client->h, client->pattern.n, diag));
+        CT_TRY(ct_checkpoint_get_f64_array(checkpoint, "H", client->h, client->pattern.n, diag));
     client->started = started != 0;
     return CT_OK;
 }
@@ -79,7 +77,7 @@ ct_status fednl__client_restore(fednl__client *client, fednl__checkpoint *checkp
 
 void fednl__desk_size_grow(fednl__desk_size *size, const fednl__client *client)
 {
-    fednl__work_size_grow(&size->work, &client->rows);
+    fednl__work_size_grow(&size->work, &client->rows, client->compressor != NULL);
     size->dimension = client->rows.dimension;
     if (client->pattern.n > size->pattern)
         size->pattern = client->pattern.n;
@@ -107,7 +105,6 @@ ct_status fednl__desk_init(fednl__desk *desk, const fednl__desk_size *size,
     layout_desk(desk, size, compressor != NULL);
     CT_TRY(ct_arena_init(&desk->memory, ct_arena_high_water(&desk->memory)));
     layout_desk(desk, size, compressor != NULL);
-    memset(desk->work.triangle, 0, fednl__padded(size->work.active) * sizeof(double));
     if (compressor == NULL || compressor->kind == FEDNL_COMPRESSOR_IDENTITY)
         return CT_OK;
     return fednl__compress_work_create(&desk->compress, compressor, size->pattern,
@@ -160,11 +157,16 @@ static void answer_loss(const fednl__client *client, const fednl__request *reque
 
 /* ---- what was learnt ---- */
 
+/* Where the Hessian goes: to the estimate, if it is to become that. */
+static double *room_for_hessian(const fednl__client *client, const fednl__desk *desk)
+{
+    return client->h != NULL && !client->started ? client->h : desk->difference;
+}
+
 /* The Hessian itself is sent and becomes the estimate: nothing is lacking afterwards. */
 static void send_whole(fednl__client *client, fednl__desk *desk, fednl__reply *reply)
 {
-    double *value = client->h != NULL ? client->h : desk->difference;
-    fednl__pattern_take(&client->pattern, desk->work.triangle, value);
+    double *value = room_for_hessian(client, desk);
     reply->whole = true;
     reply->l = 0.0;
     reply->update = (fednl__update){
@@ -176,7 +178,6 @@ static ct_status send_difference(fednl__client *client, const fednl__request *re
                                  fednl__desk *desk, fednl__reply *reply)
 {
     double *difference = desk->difference;
-    fednl__pattern_take(&client->pattern, desk->work.triangle, difference);
     ct_kernels_get()->f64.sub(difference, difference, client->h, client->pattern.n);
     if (client->compressor->kind == FEDNL_COMPRESSOR_IDENTITY) { // nothing is lacking then: l = 0
         reply->update = (fednl__update){.n = client->pattern.n,
@@ -238,8 +239,9 @@ ct_status fednl__client_answer(fednl__client *client, const fednl__request *requ
     if (request->accept)
         z = accept_point(client, z);
     if (derivatives) {
-        reply->f = fednl__rows_derivatives(&client->rows, z, request->ask & FEDNL__ASK_HESSIAN,
-                                           &desk->work, desk->g);
+        bool hessian = request->ask & FEDNL__ASK_HESSIAN;
+        reply->f = fednl__rows_derivatives(&client->rows, hessian ? &client->pattern : NULL, z,
+                                           &desk->work, desk->g, room_for_hessian(client, desk));
         reply->g = desk->g;
     }
     client->derivatives_s += ct_time_s() - begin;

@@ -4,9 +4,9 @@
 #ifndef UFEDNL_CLIENT_H
 #define UFEDNL_CLIENT_H
 
-#include "checkpoint.h"
 #include "compress.h"
 #include "rows.h"
+#include <ctrain/checkpoint.h>
 
 #include <ufednl/ufednl.h>
 
@@ -64,9 +64,9 @@ CT_MUST_USE ct_status fednl__client_init(fednl__client *client, uint32_t id,
 void fednl__client_clear(fednl__client *client);
 
 /* Append what the client knows to a checkpoint, and take it from there: its data must be the same.
- * FEDNL_ECHECKPOINT: what is there does not fit. */
-void fednl__client_save(const fednl__client *client, fednl__checkpoint_writer *writer);
-CT_MUST_USE ct_status fednl__client_restore(fednl__client *client, fednl__checkpoint *checkpoint,
+ * CT_ECHECKPOINT: what is there does not fit. */
+void fednl__client_save(const fednl__client *client, ct_checkpoint_writer *writer);
+CT_MUST_USE ct_status fednl__client_restore(fednl__client *client, ct_checkpoint *checkpoint,
                                             ct_diag *diag);
 
 /* Room for a reply, and for the work of making it; one for each reply that is held at a time. */

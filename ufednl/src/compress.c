@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 /* Compressors of a client's difference D: which there are, their constants, room for them, and what
  * every one ends with: values are copied out, and what was sent is taken off D. How entries are
- * chosen: select.c (TopK), top_lek.c, draw.c (RandK, RandSeqK); natural.c and rank.c change values
- * instead. */
+ * chosen: ctrain/select.h (TopK), top_lek.c, draw.c (RandK, RandSeqK); Natural and rank.c change
+ * values instead. */
+#include "compress_kernels.h"
 #include "compress_private.h"
 
 #include <ctrain/blas.h>
+#include <ctrain/natural.h>
 #include <stdlib.h>
 
 bool fednl__compressor_unbiased(fednl_compressor kind)
@@ -147,6 +149,18 @@ static void take_all(fednl__update *update, const fednl__pattern *pattern,
     update->value = work->value;
 }
 
+/* Natural: value (n) = v (n) rounded at random to powers of two, v -= scale value; a block at a
+ * time while it is in the cache. */
+static void round_to_powers(ct_rng *rng, double *v, double *value, size_t n, double scale)
+{
+    enum { BLOCK = 1024 };
+    for (size_t begin = 0; begin < n; begin += BLOCK) {
+        size_t count = smaller(n - begin, BLOCK);
+        ct_natural_f64(rng, value + begin, v + begin, count);
+        fednl__compress_kernels_get()->subtract(v + begin, value + begin, count, scale);
+    }
+}
+
 ct_status fednl__compress(const fednl__compressor *compressor, const fednl__pattern *pattern,
                           uint32_t client, uint32_t round, double *difference,
                           fednl__compress_work *work, fednl__update *update)
@@ -157,7 +171,7 @@ ct_status fednl__compress(const fednl__compressor *compressor, const fednl__patt
     size_t n = 0;
     switch (compressor->kind) {
     case FEDNL_COMPRESSOR_TOPK:
-        n = fednl__top_k(difference, pattern->n, compressor->k, work->keys, work->slot);
+        n = ct_top_k_f64(difference, pattern->n, compressor->k, work->keys, work->slot);
         break;
     case FEDNL_COMPRESSOR_TOPLEK:
         n = fednl__top_lek(compressor, pattern, &rng, difference, work);
@@ -168,7 +182,7 @@ ct_status fednl__compress(const fednl__compressor *compressor, const fednl__patt
                         NULL);
         break;
     case FEDNL_COMPRESSOR_NATURAL:
-        fednl__natural(&rng, difference, work->value, pattern->n, update->scale);
+        round_to_powers(&rng, difference, work->value, pattern->n, update->scale);
         take_all(update, pattern, work);
         return CT_OK;
     case FEDNL_COMPRESSOR_RANKR:

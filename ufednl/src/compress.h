@@ -73,9 +73,4 @@ size_t fednl__draw(const fednl__compressor *compressor, uint32_t client, uint32_
 void fednl__expand_rank(size_t rank, size_t active, const double *eigenvalue, const double *vector,
                         double *value);
 
-/* Write the slots of the k entries of v (n) that are largest by magnitude to slot, ascending; of
- * equal ones the first. Zeros are left out. keys is allocated scratch of n entries, slot has room
- * for one more than are chosen: min(k, n) + 1. Returns how many there are. v holds no NaN. */
-size_t fednl__top_k(const double *v, size_t n, size_t k, uint64_t *keys, uint32_t *slot);
-
 #endif

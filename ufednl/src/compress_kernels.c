@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 /* The portable table, and which one is used: that of the instruction set ct_kernels_get chose. */
-#include "compress_kernels_template.h"
+#include "compress_kernels.h"
 
 #include <ctrain/kernels.h>
 
-const fednl__compress_kernels fednl__compress_kernels_scalar = {
-    keys_within, keep_range, list_at_least, round_to_powers, squares, subtract};
+#include "compress_sums_template.h"
+
+const fednl__compress_kernels fednl__compress_kernels_scalar = {squares, subtract};
 
 const fednl__compress_kernels *fednl__compress_kernels_of(ct_simd simd)
 {

@@ -4,21 +4,10 @@
 #ifndef UFEDNL_COMPRESS_KERNELS_H
 #define UFEDNL_COMPRESS_KERNELS_H
 
-#include "compress_private.h"
-
 #include <ctrain/cpu.h>
+#include <stddef.h>
 
 typedef struct fednl__compress_kernels {
-    /* keys (n) = those of v (n) within the range; returns how many; *above: of v, beyond it. */
-    size_t (*keys_within)(uint64_t *keys, const double *v, size_t n, fednl__key_range range,
-                          size_t *above);
-    /* The same among keys (n), in place. */
-    size_t (*keep_range)(uint64_t *keys, size_t n, fednl__key_range range);
-    /* Slots of the entries of v (n) whose keys are at least least; slot has room for one more. */
-    size_t (*list_at_least)(uint32_t *slot, const double *v, size_t n, uint64_t least);
-    /* value (n) = v (n) rounded to powers of two, up where random (n) is below the first 16 bits of
-     * the mantissa; returns how many are equal to them. */
-    size_t (*round)(double *value, const double *v, const uint16_t *random, size_t n);
     /* square (n) = (unit v)^2; returns their sum, taken in eight parts. */
     double (*squares)(double *square, const double *v, size_t n, double unit);
     /* v (n) -= scale value (n), rounded twice. */

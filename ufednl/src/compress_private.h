@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What the compressors share among themselves: room, thresholds of a selection, streams. Each works
+/* What the compressors share among themselves: room, streams. Each works
  * on one client's difference and leaves in it what its update lacks. */
 #ifndef UFEDNL_COMPRESS_PRIVATE_H
 #define UFEDNL_COMPRESS_PRIVATE_H
@@ -7,6 +7,7 @@
 #include "compress.h"
 
 #include <ctrain/rng.h>
+#include <ctrain/select.h>
 #include <string.h>
 
 struct fednl__compress_work {
@@ -25,53 +26,9 @@ struct fednl__compress_work {
     ct_arena memory;
 };
 
-/* Of magnitudes, as bit patterns: those above key and the first `ties` of those equal to it. */
-typedef struct fednl__threshold {
-    uint64_t key;
-    size_t ties;
-} fednl__threshold;
-
-/* Keys between two bounds, both included. */
-typedef struct fednl__key_range {
-    uint64_t low, high;
-} fednl__key_range;
-
-enum { FEDNL__BUCKETS = 256 };
-
-/* The bits of |v|: of numbers without sign they are in the order of the numbers. */
-static inline uint64_t fednl__magnitude_key(double v)
-{
-    uint64_t bits;
-    memcpy(&bits, &v, sizeof bits);
-    return bits & ~(UINT64_C(1) << 63);
-}
-
-/* (key - range.low) >> shift is below FEDNL__BUCKETS for every key of the range. */
-static inline unsigned fednl__bucket_shift(fednl__key_range range)
-{
-    uint64_t width = range.high - range.low;
-    return width < FEDNL__BUCKETS ? 0 : 56 - (unsigned)__builtin_clzll(width);
-}
-
-/* The keys of one bucket. */
-static inline fednl__key_range fednl__bucket_range(fednl__key_range range, unsigned shift,
-                                                   size_t bucket)
-{
-    uint64_t low = range.low + ((uint64_t)bucket << shift);
-    uint64_t high = low + (((uint64_t)1 << shift) - 1);
-    return (fednl__key_range){low, high < range.high ? high : range.high};
-}
-
-/* Remove from slot (n) those whose entry of v is not among the threshold's; returns what is left.
- */
-size_t fednl__keep_above(uint32_t *slot, size_t n, const double *v, fednl__threshold t);
-
 /* TopLEK: slots of the chosen entries, ascending, into work->slot; returns how many. */
 size_t fednl__top_lek(const fednl__compressor *compressor, const fednl__pattern *pattern,
                       ct_rng *rng, const double *v, fednl__compress_work *work);
-
-/* Natural: value (n) = v (n) rounded at random to powers of two, v -= scale value. */
-void fednl__natural(ct_rng *rng, double *v, double *value, size_t n, double scale);
 
 /* Rank-R: fills eigenvalue, vector and value of work; v -= scale value. */
 CT_MUST_USE ct_status fednl__rank(const fednl__compressor *compressor, size_t active, ct_rng *rng,

@@ -4,50 +4,9 @@
  * drawn as if it did. */
 #include "compress_private.h"
 
-enum { WORDS = 256 };
-
-/* The 32-bit words of a stream, a block of them at a time. */
-typedef struct words {
-    ct_rng rng;
-    size_t used;
-    uint32_t word[WORDS];
-} words;
-
-static uint32_t next_word(words *w)
-{
-    if (w->used == WORDS) {
-        ct_rng_fill_u32(&w->rng, w->word, WORDS);
-        w->used = 0;
-    }
-    return w->word[w->used++];
-}
-
-/* Uniform on {0, …, n-1}, n < 2^32, as ct_rng_below does it. */
-static uint32_t below(words *w, uint32_t n)
-{
-    uint64_t product = (uint64_t)next_word(w) * n;
-    if ((uint32_t)product < n) {
-        uint32_t threshold = -n % n; // 2^32 mod n
-        while ((uint32_t)product < threshold)
-            product = (uint64_t)next_word(w) * n;
-    }
-    return (uint32_t)(product >> 32);
-}
-
 static bool marked(const uint64_t *set, uint32_t position)
 {
     return set[position / 64] >> (position % 64) & 1;
-}
-
-/* Mark k positions of n, every subset equally likely, by k draws (Floyd; Bentley, "A sample of
- * brilliance", Communications of the ACM 1987). */
-static void mark_subset(uint64_t *set, words *w, uint32_t k, uint32_t n)
-{
-    for (uint32_t last = n - k; last < n; last++) {
-        uint32_t position = below(w, last + 1);
-        position = marked(set, position) ? last : position;
-        set[position / 64] |= UINT64_C(1) << (position % 64);
-    }
 }
 
 static size_t list_marked(uint32_t *slot, const uint64_t *set, const uint32_t *position, size_t n)
@@ -61,10 +20,10 @@ static size_t list_marked(uint32_t *slot, const uint64_t *set, const uint32_t *p
 }
 
 /* A set of bits of the triangle is a hundredth of the server's Hessian, even where it is large. */
-static size_t draw_anywhere(const fednl__compressor *compressor, words *w, const uint32_t *position,
-                            size_t n, uint64_t *set, uint32_t *slot)
+static size_t draw_anywhere(const fednl__compressor *compressor, ct_rng *rng,
+                            const uint32_t *position, size_t n, uint64_t *set, uint32_t *slot)
 {
-    mark_subset(set, w, (uint32_t)compressor->k, (uint32_t)compressor->triangle);
+    ct_rng_mark_subset(rng, set, (uint32_t)compressor->k, (uint32_t)compressor->triangle);
     size_t chosen = list_marked(slot, set, position, n);
     memset(set, 0, (compressor->triangle / 64 + 1) * sizeof *set);
     return chosen;
@@ -94,11 +53,11 @@ static size_t list_between(uint32_t *slot, const uint32_t *position, size_t n, s
 }
 
 /* k consecutive positions from a random one on; position 0 follows the last. */
-static size_t draw_window(const fednl__compressor *compressor, words *w, const uint32_t *position,
-                          size_t n, uint32_t *slot)
+static size_t draw_window(const fednl__compressor *compressor, ct_rng *rng,
+                          const uint32_t *position, size_t n, uint32_t *slot)
 {
     size_t triangle = compressor->triangle;
-    size_t begin = below(w, (uint32_t)triangle), end = begin + compressor->k;
+    size_t begin = (size_t)ct_rng_below(rng, triangle), end = begin + compressor->k;
     if (end <= triangle)
         return list_between(slot, position, n, begin, end);
     size_t count = list_between(slot, position, n, 0, end - triangle);
@@ -109,12 +68,12 @@ size_t fednl__draw(const fednl__compressor *compressor, uint32_t client, uint32_
                    const uint32_t *position, size_t n, fednl__compress_work *work, uint32_t *slot,
                    uint32_t *index)
 {
-    words w = {.used = WORDS};
-    fednl__compressor_stream(&w.rng, compressor, client, round);
+    ct_rng rng;
+    fednl__compressor_stream(&rng, compressor, client, round);
     slot = slot != NULL ? slot : work->slot;
     size_t chosen = compressor->kind == FEDNL_COMPRESSOR_RANDK
-                        ? draw_anywhere(compressor, &w, position, n, work->drawn, slot)
-                        : draw_window(compressor, &w, position, n, slot);
+                        ? draw_anywhere(compressor, &rng, position, n, work->drawn, slot)
+                        : draw_window(compressor, &rng, position, n, slot);
     for (size_t i = 0; i < chosen && index != NULL; i++)
         index[i] = position[slot[i]];
     return chosen;

@@ -38,6 +38,12 @@ static search begin_search(const fednl_solver *s)
     return at;
 }
 
+/* Nothing tells better from worse here. */
+static bool blind(const search *at)
+{
+    return fabs(at->slope) <= RESOLUTION * fabs(at->f);
+}
+
 /* Armijo's condition at the trial that was just made; where f does not resolve it any more, that
  * the slope has become smaller (Hager, Zhang, "A new conjugate gradient method with guaranteed
  * descent", 2005, approximate Wolfe conditions); and so close to the optimum that nothing tells
@@ -47,7 +53,7 @@ static ct_status decreased(fednl_solver *s, search *at, double t, bool *enough, 
     *enough = s->f <= at->f + s->opt.line_search_decrease * t * at->slope;
     if (*enough || !(fabs(s->f - at->f) <= ROUNDING * fabs(at->f)))
         return CT_OK;
-    *enough = fabs(at->slope) <= RESOLUTION * fabs(at->f);
+    *enough = blind(at);
     if (*enough)
         return CT_OK;
     CT_TRY(probe(s, at, t, true, diag));
@@ -102,7 +108,7 @@ ct_status fednl__wolfe_search(fednl_solver *s, double first_t, bool *found, ct_d
         double slope = s->slope;
         bool enough;
         CT_TRY(decreased(s, &at, t, &enough, diag));
-        *found = enough && slope >= WOLFE_SLOPE * at.slope;
+        *found = enough && (slope >= WOLFE_SLOPE * at.slope || blind(&at));
         if (*found)
             break;
         if (enough) {

@@ -4,8 +4,8 @@
 #ifndef UFEDNL_LINK_H
 #define UFEDNL_LINK_H
 
-#include "checkpoint.h"
 #include "client.h"
+#include <ctrain/checkpoint.h>
 
 #include <ctrain/threads.h>
 
@@ -34,8 +34,8 @@ typedef struct fednl__link_ops {
     ct_status (*certify)(fednl__link *link, const double *x, double *f, double *g, ct_diag *diag);
     /* The clients' part of a checkpoint: in the file of the solver where they are in this process;
      * elsewhere each has its own file, and is told to write or to read it. */
-    ct_status (*save)(fednl__link *link, fednl__checkpoint_writer *writer, ct_diag *diag);
-    ct_status (*resume)(fednl__link *link, fednl__checkpoint *checkpoint, ct_diag *diag);
+    ct_status (*save)(fednl__link *link, ct_checkpoint_writer *writer, ct_diag *diag);
+    ct_status (*resume)(fednl__link *link, ct_checkpoint *checkpoint, ct_diag *diag);
     /* Tell everybody that it is over, and free; finish NULL: without a result. */
     void (*close)(fednl__link *link, const fednl__finish *finish);
 } fednl__link_ops;

@@ -115,7 +115,7 @@ static ct_status local_certify(fednl__link *link, const double *x, double *f, do
     return CT_OK;
 }
 
-static ct_status local_save(fednl__link *link, fednl__checkpoint_writer *writer, ct_diag *diag)
+static ct_status local_save(fednl__link *link, ct_checkpoint_writer *writer, ct_diag *diag)
 {
     (void)diag;
     local *l = (local *)link;
@@ -124,7 +124,7 @@ static ct_status local_save(fednl__link *link, fednl__checkpoint_writer *writer,
     return CT_OK;
 }
 
-static ct_status local_resume(fednl__link *link, fednl__checkpoint *checkpoint, ct_diag *diag)
+static ct_status local_resume(fednl__link *link, ct_checkpoint *checkpoint, ct_diag *diag)
 {
     local *l = (local *)link;
     for (size_t i = 0; i < link->clients; i++) {
@@ -197,6 +197,8 @@ static void build_task(void *context, size_t task, size_t worker)
 static ct_status build_clients(local *l, fednl_solver *s, const ct_split *split)
 {
     building b = {l, split, fednl__solver_layout(s)};
+    if (fednl__find_constants(l->as_data, l->data)) // scratch as yet
+        b.layout.constant = l->as_data;
     ct_pool_run(l->pool, s->clients, build_task, &b);
     fednl__desk_size size = {0};
     for (size_t i = 0; i < s->clients; i++) {

@@ -454,7 +454,7 @@ static ct_status order(fednl__remote *r, uint8_t type, const fednl__stamp *stamp
     CT_TRY(check_usable(r, diag));
     for (uint32_t i = 0; i < r->link.clients; i++)
         if (r->link.lost[i])
-            return ct_fail(diag, FEDNL_ECHECKPOINT, "%s is lost", fednl__remote_name(r, i));
+            return ct_fail(diag, CT_ECHECKPOINT, "%s is lost", fednl__remote_name(r, i));
     CT_TRY(fednl__wire_encode_stamp(&r->out, stamp));
     question q = {.type = type,
                   .answer = type,
@@ -463,67 +463,66 @@ static ct_status order(fednl__remote *r, uint8_t type, const fednl__stamp *stamp
                   .n = r->link.clients,
                   .take = take_done};
     CT_TRY(pose(r, &q, diag));
-    return q.refusal.text[0] == '\0' ? CT_OK
-                                     : ct_fail(diag, FEDNL_ECHECKPOINT, "%s", q.refusal.text);
+    return q.refusal.text[0] == '\0' ? CT_OK : ct_fail(diag, CT_ECHECKPOINT, "%s", q.refusal.text);
 }
 
-static ct_status remote_save(fednl__link *link, fednl__checkpoint_writer *writer, ct_diag *diag)
+static ct_status remote_save(fednl__link *link, ct_checkpoint_writer *writer, ct_diag *diag)
 {
     fednl__remote *r = (fednl__remote *)link;
     fednl__stamp stamp = {.run = r->start.run, .moment = r->sequence + 1};
     CT_TRY(order(r, FEDNL__MESSAGE_SAVE, &stamp, diag));
-    fednl__checkpoint_put_u64(writer, "run", stamp.run);
-    fednl__checkpoint_put_u64(writer, "moment", stamp.moment);
+    ct_checkpoint_put_u64(writer, "run", stamp.run);
+    ct_checkpoint_put_u64(writer, "moment", stamp.moment);
     for (size_t i = 0; i < link->clients; i++) {
         const fednl__far *client = &r->client[i];
-        fednl__checkpoint_put_u64(writer, "said", client->said);
-        fednl__checkpoint_put_u64(writer, "has pattern", client->has_pattern);
+        ct_checkpoint_put_u64(writer, "said", client->said);
+        ct_checkpoint_put_u64(writer, "has pattern", client->has_pattern);
         if (!client->has_pattern)
             continue;
-        fednl__checkpoint_put_u64(writer, "pattern", client->pattern);
-        fednl__checkpoint_put_u32_array(writer, "position", client->position, client->pattern);
+        ct_checkpoint_put_u64(writer, "pattern", client->pattern);
+        ct_checkpoint_put_u32_array(writer, "position", client->position, client->pattern);
         if (r->may_lose)
-            fednl__checkpoint_put_f64_array(writer, "estimate", client->estimate, client->pattern);
+            ct_checkpoint_put_f64_array(writer, "estimate", client->estimate, client->pattern);
     }
     return CT_OK;
 }
 
 /* The pattern of a client, and what it has learnt. */
-static ct_status resume_pattern(fednl__remote *r, fednl__far *client, fednl__checkpoint *checkpoint,
+static ct_status resume_pattern(fednl__remote *r, fednl__far *client, ct_checkpoint *checkpoint,
                                 ct_diag *diag)
 {
     uint64_t n;
-    CT_TRY(fednl__checkpoint_get_u64(checkpoint, "pattern", &n, diag));
+    CT_TRY(ct_checkpoint_get_u64(checkpoint, "pattern", &n, diag));
     if (n > fednl__position(0, r->start.layout.dimension))
-        return ct_fail(diag, FEDNL_ECHECKPOINT, "a pattern that is too large");
+        return ct_fail(diag, CT_ECHECKPOINT, "a pattern that is too large");
     uint32_t *position = calloc(n + 1, sizeof *position);
     if (position == NULL)
         return CT_ENOMEM;
-    ct_status status = fednl__checkpoint_get_u32_array(checkpoint, "position", position, n, diag);
+    ct_status status = ct_checkpoint_get_u32_array(checkpoint, "position", position, n, diag);
     fednl__update known = {.n = n, .index = position};
     if (status == CT_OK)
         status = take_pattern(r, client, &known, diag);
     if (status == CT_OK && r->may_lose)
-        status = fednl__checkpoint_get_f64_array(checkpoint, "estimate", client->estimate, n, diag);
+        status = ct_checkpoint_get_f64_array(checkpoint, "estimate", client->estimate, n, diag);
     free(position);
-    return status == CT_EPROTOCOL ? FEDNL_ECHECKPOINT : status;
+    return status == CT_EPROTOCOL ? CT_ECHECKPOINT : status;
 }
 
-static ct_status resume_client(fednl__remote *r, fednl__far *client, fednl__checkpoint *checkpoint,
+static ct_status resume_client(fednl__remote *r, fednl__far *client, ct_checkpoint *checkpoint,
                                ct_diag *diag)
 {
     uint64_t has_pattern;
-    CT_TRY(fednl__checkpoint_expect_u64(checkpoint, "said", client->said, diag));
-    CT_TRY(fednl__checkpoint_get_u64(checkpoint, "has pattern", &has_pattern, diag));
+    CT_TRY(ct_checkpoint_expect_u64(checkpoint, "said", client->said, diag));
+    CT_TRY(ct_checkpoint_get_u64(checkpoint, "has pattern", &has_pattern, diag));
     return has_pattern ? resume_pattern(r, client, checkpoint, diag) : CT_OK;
 }
 
-static ct_status remote_resume(fednl__link *link, fednl__checkpoint *checkpoint, ct_diag *diag)
+static ct_status remote_resume(fednl__link *link, ct_checkpoint *checkpoint, ct_diag *diag)
 {
     fednl__remote *r = (fednl__remote *)link;
     fednl__stamp stamp;
-    CT_TRY(fednl__checkpoint_get_u64(checkpoint, "run", &stamp.run, diag));
-    CT_TRY(fednl__checkpoint_get_u64(checkpoint, "moment", &stamp.moment, diag));
+    CT_TRY(ct_checkpoint_get_u64(checkpoint, "run", &stamp.run, diag));
+    CT_TRY(ct_checkpoint_get_u64(checkpoint, "moment", &stamp.moment, diag));
     for (size_t i = 0; i < link->clients; i++)
         CT_TRY(resume_client(r, &r->client[i], checkpoint, diag));
     return order(r, FEDNL__MESSAGE_RESUME, &stamp, diag);

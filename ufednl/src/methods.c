@@ -4,6 +4,7 @@
 #include "solver.h"
 
 #include <ctrain/rng.h>
+#include <ctrain/select.h>
 #include <ctrain/timer.h>
 #include <math.h>
 #include <string.h>
@@ -41,6 +42,19 @@ static ct_status newton_step(fednl_solver *s, const double *g, double *step, ct_
                        "lambda helps",
                        s->opt.lambda);
     return status;
+}
+
+/* out += (H + ridge) v. */
+static void add_hessian_product(const fednl_solver *s, const double *v, double *out)
+{
+    for (size_t c = 0; c < s->dimension; c++) {
+        const double *column = s->h + fednl__position(0, c);
+        for (size_t r = 0; r < c; r++) {
+            out[r] += column[r] * v[c];
+            out[c] += column[r] * v[r];
+        }
+        out[c] += (column[c] + s->ridge[c]) * v[c];
+    }
 }
 
 static void move(fednl_solver *s, double t)
@@ -134,15 +148,15 @@ static ct_status check_all(fednl_solver *s, ct_diag *diag)
     return CT_OK;
 }
 
-/* g from what each client sent last. */
-static void average_partial(fednl_solver *s)
+/* What the clients sent last, averaged. */
+static void average_partial(fednl_solver *s, double *average)
 {
-    memset(s->g, 0, s->dimension * sizeof *s->g);
+    memset(average, 0, s->dimension * sizeof *average);
     for (size_t i = 0; i < s->clients; i++) {
         const double *of_client = s->partial_g + i * s->dimension;
         double weight = s->link->weight[i];
         for (size_t c = 0; c < s->dimension; c++)
-            s->g[c] += weight * of_client[c];
+            average[c] += weight * of_client[c];
     }
 }
 
@@ -155,13 +169,6 @@ static ct_status ask_partial(fednl_solver *s, const uint32_t *who, size_t n, ct_
     for (size_t i = 0; i < s->clients; i++)
         s->l += s->link->weight[i] * s->partial_l[i];
     return CT_OK;
-}
-
-static ct_status evaluate_partial(fednl_solver *s, ct_diag *diag)
-{
-    if (s->round == 0)
-        CT_TRY(ask_partial(s, s->everyone, s->clients, diag));
-    return check_all(s, diag);
 }
 
 /* participants of the clients that can be reached, ascending; every subset equally likely. */
@@ -181,13 +188,29 @@ static size_t draw_clients(fednl_solver *s)
     return k;
 }
 
+static ct_status evaluate_partial(fednl_solver *s, ct_diag *diag)
+{
+    if (s->round == 0)
+        CT_TRY(ask_partial(s, s->everyone, s->clients, diag));
+    else
+        CT_TRY(ask_partial(s, s->chosen, draw_clients(s), diag));
+    return check_all(s, diag);
+}
+
+/* The paper's x+ = (H + l I)^-1 g as a step from x, which is (H + l I)^-1 ((H + l I) x - g). With
+ * [H]_mu for the inverse only, it still comes to rest where the gradient is 0. */
 static ct_status step_partial(fednl_solver *s, bool *stalled, ct_diag *diag)
 {
     (void)stalled;
-    average_partial(s);
-    CT_TRY(newton_step(s, s->g, s->x, diag));
-    s->t = 1.0;
-    return ask_partial(s, s->chosen, draw_clients(s), diag);
+    double *average = s->step;
+    average_partial(s, average);
+    double l = s->opt.option == FEDNL_OPTION_B ? s->l : 0.0;
+    for (size_t c = 0; c < s->dimension; c++)
+        s->g[c] = l * s->x[c] - average[c];
+    add_hessian_product(s, s->x, s->g);
+    CT_TRY(newton_step(s, s->g, s->step, diag));
+    move(s, 1.0);
+    return CT_OK;
 }
 
 /* ---- FedNL-BC: x is what the clients know; z is where gradients were true last ---- */
@@ -196,18 +219,10 @@ static ct_status step_partial(fednl_solver *s, bool *stalled, ct_diag *diag)
 static void predict_gradient(fednl_solver *s)
 {
     double *from_anchor = s->point;
-    for (size_t c = 0; c < s->dimension; c++) {
+    for (size_t c = 0; c < s->dimension; c++)
         from_anchor[c] = s->x[c] - s->anchor[c];
-        s->g[c] = s->anchor_g[c] + s->ridge[c] * from_anchor[c];
-    }
-    for (size_t c = 0; c < s->dimension; c++) {
-        const double *column = s->h + fednl__position(0, c);
-        for (size_t r = 0; r < c; r++) {
-            s->g[r] += column[r] * from_anchor[c];
-            s->g[c] += column[r] * from_anchor[r];
-        }
-        s->g[c] += column[c] * from_anchor[c];
-    }
+    memcpy(s->g, s->anchor_g, s->dimension * sizeof *s->g);
+    add_hessian_product(s, from_anchor, s->g);
 }
 
 static ct_status evaluate_bidirectional(fednl_solver *s, ct_diag *diag)
@@ -241,7 +256,7 @@ static ct_status step_bidirectional(fednl_solver *s, bool *stalled, ct_diag *dia
     CT_TRY(newton_step(s, s->g, s->step, diag));
     size_t k = (size_t)s->opt.model_k.value;
     s->n_delta =
-        fednl__top_k(s->step, s->dimension, k, (uint64_t *)(void *)s->key_room, s->delta_index);
+        ct_top_k_f64(s->step, s->dimension, k, (uint64_t *)(void *)s->key_room, s->delta_index);
     for (size_t i = 0; i < s->n_delta; i++) {
         uint32_t c = s->delta_index[i];
         s->delta[i] = -s->opt.model_rate * s->step[c];
@@ -284,7 +299,7 @@ static ct_status step_lbfgs(fednl_solver *s, bool *stalled, ct_diag *diag)
     *stalled = !found;
     if (found)
         move(s, s->t);
-    s->tried = found;
+    s->tried = found && s->t <= 1.0; // beyond, margins in proportion lose digits
     return CT_OK;
 }
 

@@ -2,6 +2,7 @@
 /* Rank-R: the R eigenpairs of D that are largest in magnitude, on the active columns, where D is
  * not zero. Those pairs alone where that goes well (rank_lanczos.c), else the largest of all. */
 #include "compress_kernels.h"
+#include "compress_private.h"
 
 #include <ctrain/blas.h>
 #include <math.h>

@@ -286,28 +286,28 @@ static ct_status certify(service *s, const ct_message *message, ct_diag *diag)
 
 static ct_status save(const service *s, const fednl__stamp *stamp, ct_diag *diag)
 {
-    fednl__checkpoint_writer *writer;
-    CT_TRY(fednl__checkpoint_open(&writer, s->opt->checkpoint, diag));
-    fednl__checkpoint_put_u64(writer, "run", stamp->run);
-    fednl__checkpoint_put_u64(writer, "moment", stamp->moment);
-    fednl__checkpoint_put_f64_array(writer, "x", s->x, s->start.layout.dimension);
+    ct_checkpoint_writer *writer;
+    CT_TRY(ct_checkpoint_open(&writer, s->opt->checkpoint, diag));
+    ct_checkpoint_put_u64(writer, "run", stamp->run);
+    ct_checkpoint_put_u64(writer, "moment", stamp->moment);
+    ct_checkpoint_put_f64_array(writer, "x", s->x, s->start.layout.dimension);
     fednl__client_save(&s->client, writer);
-    return fednl__checkpoint_commit(writer, diag);
+    return ct_checkpoint_commit(writer, diag);
 }
 
 static ct_status resume(service *s, const fednl__stamp *stamp, ct_diag *diag)
 {
-    fednl__checkpoint *checkpoint;
-    CT_TRY(fednl__checkpoint_read(&checkpoint, s->opt->checkpoint, diag));
-    ct_status status = fednl__checkpoint_expect_u64(checkpoint, "run", stamp->run, diag);
+    ct_checkpoint *checkpoint;
+    CT_TRY(ct_checkpoint_read(&checkpoint, s->opt->checkpoint, diag));
+    ct_status status = ct_checkpoint_expect_u64(checkpoint, "run", stamp->run, diag);
     if (status == CT_OK)
-        status = fednl__checkpoint_expect_u64(checkpoint, "moment", stamp->moment, diag);
+        status = ct_checkpoint_expect_u64(checkpoint, "moment", stamp->moment, diag);
     if (status == CT_OK)
         status =
-            fednl__checkpoint_get_f64_array(checkpoint, "x", s->x, s->start.layout.dimension, diag);
+            ct_checkpoint_get_f64_array(checkpoint, "x", s->x, s->start.layout.dimension, diag);
     if (status == CT_OK)
         status = fednl__client_restore(&s->client, checkpoint, diag);
-    fednl__checkpoint_close(checkpoint);
+    ct_checkpoint_close(checkpoint);
     s->known.has_pattern = s->client.started;
     return status;
 }
@@ -323,7 +323,7 @@ static ct_status keep_checkpoint(service *s, const ct_message *message, ct_diag 
     if (status != CT_OK)
         return name_server(s, status, &why, diag);
     if (s->opt->checkpoint == NULL)
-        status = ct_fail(&why, FEDNL_ECHECKPOINT, "it was given no file for checkpoints");
+        status = ct_fail(&why, CT_ECHECKPOINT, "it was given no file for checkpoints");
     else
         status = type == FEDNL__MESSAGE_SAVE ? save(s, &stamp, &why) : resume(s, &stamp, &why);
     if (status != CT_OK && why.text[0] == '\0')

@@ -8,18 +8,31 @@
 #include <math.h>
 #include <string.h>
 
-void fednl__work_size_grow(fednl__work_size *size, const fednl__rows *rows)
+/* The Hessian goes from registers to the pattern. */
+static bool is_packed(const fednl__rows *rows)
 {
-    size_t scaled = rows->method == FEDNL__ROWS_DENSE ? FEDNL__BLOCK_DENSE * rows->row_length : 0;
-    size->distinct = rows->distinct > size->distinct ? rows->distinct : size->distinct;
-    size->active = rows->active > size->active ? rows->active : size->active;
-    size->scaled = scaled > size->scaled ? scaled : size->scaled;
+    return rows->method == FEDNL__ROWS_BITS && rows->blocks == 1 &&
+           rows->kernels->pack_block != NULL;
+}
+
+static void grow(size_t *size, size_t wanted)
+{
+    *size = wanted > *size ? wanted : *size;
+}
+
+void fednl__work_size_grow(fednl__work_size *size, const fednl__rows *rows, bool hessian)
+{
+    grow(&size->distinct, rows->distinct);
+    grow(&size->active, rows->active > 0 ? rows->active : 1); // memset() takes no NULL
+    if (hessian && !is_packed(rows))
+        grow(&size->triangle, fednl__padded(rows->active));
+    if (hessian && rows->method == FEDNL__ROWS_DENSE)
+        grow(&size->scaled, FEDNL__BLOCK_DENSE * rows->row_length);
 }
 
 void fednl__work_layout(fednl__work *work, ct_arena *arena, const fednl__work_size *size)
 {
-    size_t triangle = size->first_order ? 0 : fednl__padded(size->active);
-    work->triangle = ct_arena_array(arena, double, triangle);
+    work->triangle = ct_arena_array(arena, double, size->triangle);
     work->x = ct_arena_array(arena, double, size->active);
     work->first = ct_arena_array(arena, double, size->distinct);
     work->second = ct_arena_array(arena, double, size->distinct);
@@ -79,18 +92,32 @@ void fednl__entry_next(const fednl__rows *rows, fednl__entry *e)
         find_in_matrix(rows, e, e->column + 1);
 }
 
-/* z += x_c for the rows that have column c, column after column; blocks keep z close. */
+/* z += v for the rows of a list, which are different: four at a time. */
+static void add_to_list(double *z, const uint16_t *list, size_t n, double v)
+{
+    size_t t = 0;
+    for (; t + 4 <= n; t += 4) {
+        double z_0 = z[list[t]] + v, z_1 = z[list[t + 1]] + v;
+        double z_2 = z[list[t + 2]] + v, z_3 = z[list[t + 3]] + v;
+        z[list[t]] = z_0;
+        z[list[t + 1]] = z_1;
+        z[list[t + 2]] = z_2;
+        z[list[t + 3]] = z_3;
+    }
+    for (; t < n; t++)
+        z[list[t]] += v;
+}
+
+/* Column after column; blocks keep z close. */
 static void multiply_lists(const fednl__rows *rows, const double *x, double *z)
 {
     memset(z, 0, rows->distinct * sizeof *z);
     for (size_t block = 0; block < rows->blocks; block++) {
         const uint32_t *start = rows->list_start + block * rows->active;
         double *of_block = z + fednl__block_begin(block);
-        for (size_t c = 0; c < rows->active; c++) {
-            double x_c = x[c] * rows->value[c];
-            for (uint32_t t = start[c]; t < start[c + 1]; t++)
-                of_block[rows->list[t]] += x_c;
-        }
+        for (size_t c = 0; c < rows->active; c++)
+            add_to_list(of_block, rows->list + start[c], start[c + 1] - start[c],
+                        x[c] * rows->value[c]);
     }
 }
 
@@ -272,42 +299,30 @@ void fednl__rows_margins(const fednl__rows *rows, const double *x, fednl__work *
     multiply(rows, work->x, z);
 }
 
-/* With t = -|z|: log(1 + exp(-z)) is log(1 + exp(t)), and -z more where z < 0; only numbers of one
- * sign are added. */
-static void losses(const fednl__rows *rows, const double *z, double *exponent, double *loss)
+/* The rows' losses to other, and exponent = -|z|: see rows_losses.h. Returns the mean loss. */
+static double sum_losses(const fednl__rows *rows, const double *z, fednl__work *work)
 {
+    const ct_kernels_f64 *kernels = &ct_kernels_get()->f64;
     for (size_t j = 0; j < rows->distinct; j++)
-        exponent[j] = -fabs(z[j]);
-    ct_kernels_get()->f64.softplus(loss, exponent, rows->distinct);
-    for (size_t j = 0; j < rows->distinct; j++) {
-        double p = rows->positive[j], q = rows->negative[j];
-        loss[j] = (p + q) * loss[j] + (z[j] > 0.0 ? q * z[j] : -p * z[j]);
-    }
+        work->exponent[j] = -fabs(z[j]);
+    kernels->softplus(work->other, work->exponent, rows->distinct);
+    rows->kernels->finish_losses(rows->distinct, rows->positive, rows->negative, z, work->other);
+    return kernels->sum(work->other, rows->distinct);
 }
 
 double fednl__rows_loss(const fednl__rows *rows, const double *z, fednl__work *work)
 {
-    losses(rows, z, work->exponent, work->other);
-    return ct_kernels_get()->f64.sum(work->other, rows->distinct);
+    return sum_losses(rows, z, work);
 }
 
-/* Derivatives of the rows' losses by z: first = q s(z) - p s(-z), second = (p + q) s(z) s(-z), with
- * s(t) = 1 / (1 + exp(-t)). Of s(z) and s(-z), the smaller is exp(t) / (1 + exp(t)), t = -|z|.
- * Returns the mean loss. */
+/* Derivatives of the rows' losses by z to first and second. Returns the mean loss. */
 static double differentiate(const fednl__rows *rows, const double *z, fednl__work *work)
 {
-    const ct_kernels_f64 *kernels = &ct_kernels_get()->f64;
-    losses(rows, z, work->exponent, work->other);
-    kernels->exp(work->exponent, work->exponent, rows->distinct);
-    for (size_t j = 0; j < rows->distinct; j++) {
-        double p = rows->positive[j], q = rows->negative[j];
-        double larger = 1.0 / (1.0 + work->exponent[j]);
-        double smaller = work->exponent[j] * larger;
-        double above = z[j] > 0.0 ? larger : smaller, below = z[j] > 0.0 ? smaller : larger;
-        work->first[j] = q * above - p * below;
-        work->second[j] = (p + q) * larger * smaller;
-    }
-    return kernels->sum(work->other, rows->distinct);
+    double loss = sum_losses(rows, z, work);
+    ct_kernels_get()->f64.exp(work->exponent, work->exponent, rows->distinct);
+    rows->kernels->differentiate(rows->distinct, rows->positive, rows->negative, z, work->exponent,
+                                 work->first, work->second);
+    return loss;
 }
 
 double fednl__rows_slope(const fednl__rows *rows, const double *z, const double *dz,
@@ -326,27 +341,17 @@ static void spread_gradient(const fednl__rows *rows, const double *x, double *g)
         g[rows->coordinate[c]] = x[c];
 }
 
-double fednl__rows_derivatives(const fednl__rows *rows, const double *z, bool hessian,
-                               fednl__work *work, double *g)
+double fednl__rows_derivatives(const fednl__rows *rows, const fednl__pattern *pattern,
+                               const double *z, fednl__work *work, double *g, double *h)
 {
     double loss = differentiate(rows, z, work);
-    if (hessian)
-        add_derivatives(rows, work);
-    else
+    if (pattern == NULL) {
         multiply_transposed(rows, work->first, work->x);
-    spread_gradient(rows, work->x, g);
-    return loss;
-}
-
-double fednl__rows_hessian(const fednl__rows *rows, const fednl__pattern *pattern, const double *z,
-                           fednl__work *work, double *g, double *h)
-{
-    double loss = differentiate(rows, z, work);
-    if (rows->method == FEDNL__ROWS_BITS && rows->blocks == 1 && rows->kernels->pack_block) {
+    } else if (is_packed(rows)) {
         rows->kernels->pack_block(rows, pattern, work->first, work->second, work->x, h);
     } else {
         add_derivatives(rows, work);
-        fednl__pattern_take(pattern, work->triangle, h);
+        rows->kernels->take(pattern, work->triangle, h);
     }
     spread_gradient(rows, work->x, g);
     return loss;

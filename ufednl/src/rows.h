@@ -94,18 +94,18 @@ void fednl__rows_clear(fednl__rows *rows);
 
 /* Room a thread needs for any of the clients; sizes are their maxima. */
 typedef struct fednl__work {
-    double *triangle;         // (fednl__padded(a)) zero between uses
+    double *triangle;         // (fednl__padded(a)) zero between uses; NULL: not needed
     double *x;                // (a)
     double *first, *second;   // (r)
     double *exponent, *other; // (r)
     double *scaled;           // rows of a matrix, times their weights
 } fednl__work;
 typedef struct fednl__work_size {
-    size_t distinct, active, scaled;
-    bool first_order; // nobody asks for Hessians: no triangle
+    size_t distinct, active, triangle, scaled;
 } fednl__work_size;
-void fednl__work_size_grow(fednl__work_size *size, const fednl__rows *rows);
-/* Carve from the arena (which may be measuring). The triangle must be zeroed by the caller. */
+/* hessian: it will be asked for. */
+void fednl__work_size_grow(fednl__work_size *size, const fednl__rows *rows, bool hessian);
+/* Carve from the arena (which may be measuring); a new one, as the triangle has to be zero. */
 void fednl__work_layout(fednl__work *work, ct_arena *arena, const fednl__work_size *size);
 
 /* z = A x (r); x (d). */
@@ -117,11 +117,6 @@ double fednl__rows_loss(const fednl__rows *rows, const double *z, fednl__work *w
  */
 double fednl__rows_slope(const fednl__rows *rows, const double *z, const double *dz,
                          fednl__work *work, double *slope);
-
-/* At margins z: returns the mean loss; g (d) = its gradient, 0 where a coordinate is not active;
- * and, where hessian is true, work->triangle += its Hessian (local columns, padded). */
-double fednl__rows_derivatives(const fednl__rows *rows, const double *z, bool hessian,
-                               fednl__work *work, double *g);
 
 /* Largest eigenvalue of A^T A / (4 m): L_i without lambda. By power iteration, to 1e-3 from below,
  * times 1.01. z is scratch (r). */
@@ -165,12 +160,10 @@ CT_MUST_USE ct_status fednl__pattern_init(fednl__pattern *pattern, const fednl__
                                           bool whole);
 void fednl__pattern_clear(fednl__pattern *pattern);
 
-/* out (|P|) = the entries of the padded triangle on the pattern, which is then zero again. */
-void fednl__pattern_take(const fednl__pattern *pattern, double *triangle, double *out);
-
-/* fednl__rows_derivatives and fednl__pattern_take in one, for less: h (|P|) = the Hessian. */
-double fednl__rows_hessian(const fednl__rows *rows, const fednl__pattern *pattern, const double *z,
-                           fednl__work *work, double *g, double *h);
+/* At margins z: returns the mean loss; g (d) = its gradient, 0 where a coordinate is not active;
+ * and, where pattern is not NULL, h (|P|) = its Hessian on the pattern, which is that of rows. */
+double fednl__rows_derivatives(const fednl__rows *rows, const fednl__pattern *pattern,
+                               const double *z, fednl__work *work, double *g, double *h);
 
 /* y (a) = H x for the symmetric H with values h (|P|) on the pattern; x (a), both local. */
 void fednl__pattern_multiply(const fednl__pattern *pattern, const double *h, const double *x,

@@ -367,8 +367,10 @@ static void fill_pairs(fednl__rows *rows, builder *b)
     for (size_t j = 0; j < rows->distinct; j++) {
         size_t n = take_row(b, j);
         sort_row(b, n);
-        memcpy(rows->column + at, b->local, n * sizeof *rows->column);
-        memcpy(rows->entry + at, b->entry, n * sizeof *rows->entry);
+        if (n > 0) { // without any there are no arrays
+            memcpy(rows->column + at, b->local, n * sizeof *rows->column);
+            memcpy(rows->entry + at, b->entry, n * sizeof *rows->entry);
+        }
         at += (uint32_t)n;
         rows->row_start[j + 1] = at;
     }

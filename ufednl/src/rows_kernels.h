@@ -18,20 +18,27 @@ typedef struct fednl__rows_kernels {
     double cost_bits;  // 8 entries of a column and row
     double cost_pair;  // 1 entry
     double cost_dense; // 1 entry of the triangle and row
+    /* See rows_losses.h. */
+    void (*finish_losses)(size_t n, const double *p, const double *q, const double *z,
+                          double *loss);
+    void (*differentiate)(size_t n, const double *p, const double *q, const double *z,
+                          const double *exponent, double *first, double *second);
     /* BITS: with first and second derivatives (r) of the rows, the local gradient g (a) and the
      * triangle grow by those of a block; the triangle is zero where block is 0. Entries below the
      * diagonal, which fill a column up to a multiple of 8, are anything. */
     void (*add_block)(const fednl__rows *rows, size_t block, const double *first,
                       const double *second, double *g, double *triangle);
-    /* BITS, and there is but one block: g (a) and the Hessian h on the pattern. */
+    /* BITS, and there is but one block: g (a) and the Hessian h on the pattern. NULL: none faster
+     * than add_block and take. */
     void (*pack_block)(const fednl__rows *rows, const fednl__pattern *pattern, const double *first,
                        const double *second, double *g, double *h);
     /* Write column + coordinate[i] for the bits i of mask (words bytes) to out, which has room for
      * 7 more; coordinate has a multiple of 8. Returns the end of what was written. */
     uint32_t *(*list_column)(const uint8_t *mask, size_t words, const uint32_t *coordinate,
                              uint32_t column, uint32_t *out);
-    /* See fednl__pattern_take, fednl__pattern_multiply. */
+    /* out (|P|) = the entries of the padded triangle on the pattern, which is then zero again. */
     void (*take)(const fednl__pattern *pattern, double *triangle, double *out);
+    /* See fednl__pattern_multiply. */
     void (*multiply)(const fednl__pattern *pattern, const double *h, const double *x, double *y);
 } fednl__rows_kernels;
 

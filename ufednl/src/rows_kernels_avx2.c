@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* The kernels for AVX2. A column of the Hessian is summed in registers, up to 5 words of 8 entries
- * at a time: row after row of the column's list adds its weight, masked by what a table has for the
- * two halves of the bytes of its bit set. */
+/* The kernels for AVX2: eight numbers are two vectors, and tables say what the halves of a byte
+ * select. */
 #include "rows_kernels.h"
 
 #if defined(__AVX2__) && defined(__FMA__)
@@ -11,115 +10,106 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-enum { MAX_WORDS = 5 };
+#define MAX_WORDS     6
+#define EACH_WORD(X)  X(0) X(1) X(2) X(3) X(4) X(5)
+#define EACH_COUNT(X) X(1) X(2) X(3) X(4) X(5) X(6)
 
-#define LANE(bits, lane) ((bits) >> (lane)&1 ? -1 : 0)
-#define LANES(bits)                                                                                \
+typedef struct eight {
+    __m256d low, high;
+} eight;
+
+#define EACH_HALF(X)                                                                               \
+    X(0), X(1), X(2), X(3), X(4), X(5), X(6), X(7), X(8), X(9), X(10), X(11), X(12), X(13), X(14), \
+        X(15)
+#define BIT(half, i) ((half) >> (i)&1)
+
+/* All bits of the numbers that half selects. */
+#define LANES(half)                                                                                \
     {                                                                                              \
-        LANE(bits, 0), LANE(bits, 1), LANE(bits, 2), LANE(bits, 3)                                 \
+        -BIT(half, 0), -BIT(half, 1), -BIT(half, 2), -BIT(half, 3)                                 \
     }
-static const int64_t lanes_of[16][4] __attribute__((aligned(32))) = {
-    LANES(0), LANES(1), LANES(2),  LANES(3),  LANES(4),  LANES(5),  LANES(6),  LANES(7),
-    LANES(8), LANES(9), LANES(10), LANES(11), LANES(12), LANES(13), LANES(14), LANES(15)};
+static const int64_t lanes[16][4] __attribute__((aligned(32))) = {EACH_HALF(LANES)};
 
-INLINE __m256i lanes(unsigned half)
-{
-    return _mm256_load_si256((const __m256i *)(const void *)lanes_of[half]);
-}
-
-INLINE __m256d masked(__m256d v, unsigned half)
-{
-    return _mm256_and_pd(v, _mm256_castsi256_pd(lanes(half)));
-}
-
-/* Rows of a block that have one column. */
-typedef struct column_rows {
-    const uint16_t *list;
-    size_t n;
-    const uint8_t *bits; // of the words to be summed, in the block's first row
-    size_t row_bytes;
-    const double *first, *second; // of the block's rows
-} column_rows;
-
-/* Where the sums go: out += scale value[r] sum. */
-typedef struct column_out {
-    double *out;
-    double scale;
-    const double *value;
-} column_out;
-
-/* Returns the sum of first. */
-INLINE double add_words(const column_rows *rows, const column_out *to, const size_t words)
-{
-    __m256d sums[2 * MAX_WORDS], scale = _mm256_set1_pd(to->scale);
-    double sum = 0.0;
-#pragma GCC unroll 10
-    for (size_t i = 0; i < 2 * words; i++)
-        sums[i] = _mm256_setzero_pd();
-    for (size_t t = 0; t < rows->n; t++) {
-        size_t row = rows->list[t];
-        const uint8_t *bits = rows->bits + row * rows->row_bytes;
-        __m256d weight = _mm256_set1_pd(rows->second[row]);
-        sum += rows->first[row];
-#pragma GCC unroll 5
-        for (size_t w = 0; w < words; w++) {
-            sums[2 * w] = _mm256_add_pd(sums[2 * w], masked(weight, bits[w] & 15));
-            sums[2 * w + 1] = _mm256_add_pd(sums[2 * w + 1], masked(weight, bits[w] >> 4));
-        }
-    }
-#pragma GCC unroll 10
-    for (size_t i = 0; i < 2 * words; i++) {
-        __m256d scaled = _mm256_mul_pd(sums[i], scale);
-        scaled = _mm256_mul_pd(scaled, _mm256_load_pd(to->value + 4 * i));
-        _mm256_store_pd(to->out + 4 * i, _mm256_add_pd(scaled, _mm256_load_pd(to->out + 4 * i)));
-    }
-    return sum;
-}
-
-#define EACH_COUNT(X) X(1) X(2) X(3) X(4) X(5)
-#define ADD_WORDS(n)                                                                               \
-    static double add_words_##n(const column_rows *rows, const column_out *to)                     \
+/* Number i goes, as two halves of 32 bits, to where those before it that are selected leave it. */
+#define COUNT(half, i)                                                                             \
+    (((i) > 0 ? BIT(half, 0) : 0) + ((i) > 1 ? BIT(half, 1) : 0) + ((i) > 2 ? BIT(half, 2) : 0))
+#define GOES(half, i, to) (BIT(half, i) && COUNT(half, i) == (to))
+#define FROM(half, to)    (GOES(half, 1, to) ? 1 : GOES(half, 2, to) ? 2 : GOES(half, 3, to) ? 3 : 0)
+#define PAIR(half, to)    2 * FROM(half, to), 2 * FROM(half, to) + 1
+#define ORDER(half)                                                                                \
     {                                                                                              \
-        return add_words(rows, to, n);                                                             \
+        PAIR(half, 0), PAIR(half, 1), PAIR(half, 2), PAIR(half, 3)                                 \
     }
-EACH_COUNT(ADD_WORDS)
+static const int32_t order[16][8] __attribute__((aligned(32))) = {EACH_HALF(ORDER)};
 
-typedef double add_words_fn(const column_rows *rows, const column_out *to);
-#define NAME(n) add_words_##n,
-static add_words_fn *const add_words_of[] = {NULL, EACH_COUNT(NAME)};
-
-static void add_block(const fednl__rows *rows, size_t block, const double *first,
-                      const double *second, double *g, double *triangle)
+INLINE eight eight_zero(void)
 {
-    const uint32_t *start = rows->list_start + block * rows->active;
-    size_t begin = fednl__block_begin(block);
-    column_rows of = {
-        .row_bytes = rows->row_bytes, .first = first + begin, .second = second + begin};
-    column_out to;
-    for (size_t c = 0; c < rows->active; c++) {
-        of.list = rows->list + start[c];
-        of.n = start[c + 1] - start[c];
-        to.scale = rows->value[c];
-        for (size_t w = 0, words; of.n > 0 && w <= c / 8; w += words) {
-            words = c / 8 + 1 - w < MAX_WORDS ? c / 8 + 1 - w : MAX_WORDS;
-            of.bits = rows->bits + begin * rows->row_bytes + w;
-            to.value = rows->value + 8 * w;
-            to.out = triangle + fednl__padded(c) + 8 * w;
-            double sum = add_words_of[words](&of, &to);
-            g[c] += w == 0 ? sum * rows->value[c] : 0.0;
-        }
-    }
+    return (eight){_mm256_setzero_pd(), _mm256_setzero_pd()};
 }
+
+INLINE eight eight_set(double v)
+{
+    return (eight){_mm256_set1_pd(v), _mm256_set1_pd(v)};
+}
+
+INLINE eight eight_load(const double *p)
+{
+    return (eight){_mm256_load_pd(p), _mm256_load_pd(p + 4)};
+}
+
+INLINE void eight_store(double *p, eight v)
+{
+    _mm256_store_pd(p, v.low);
+    _mm256_store_pd(p + 4, v.high);
+}
+
+INLINE eight eight_add(eight a, eight b)
+{
+    return (eight){_mm256_add_pd(a.low, b.low), _mm256_add_pd(a.high, b.high)};
+}
+
+INLINE __m256d selected(__m256d v, unsigned half)
+{
+    __m256i of = _mm256_load_si256((const __m256i *)(const void *)lanes[half]);
+    return _mm256_and_pd(v, _mm256_castsi256_pd(of));
+}
+
+INLINE eight eight_add_where(eight a, const uint8_t *byte, eight b)
+{
+    return eight_add(a, (eight){selected(b.low, *byte & 15), selected(b.high, *byte >> 4)});
+}
+
+/* v scale value[0 … 7] */
+INLINE eight eight_scale(eight v, double scale, const double *value)
+{
+    eight by = eight_load(value);
+    __m256d all = _mm256_set1_pd(scale);
+    return (eight){_mm256_mul_pd(v.low, _mm256_mul_pd(all, by.low)),
+                   _mm256_mul_pd(v.high, _mm256_mul_pd(all, by.high))};
+}
+
+INLINE double *pack_half(double *out, __m256d v, unsigned half)
+{
+    __m256i from = _mm256_load_si256((const __m256i *)(const void *)order[half]);
+    __m256 packed = _mm256_permutevar8x32_ps(_mm256_castpd_ps(v), from);
+    _mm256_storeu_pd(out, _mm256_castps_pd(packed));
+    return out + __builtin_popcount(half);
+}
+
+/* The numbers at the bits of byte to out, and others behind them. Returns where those begin. */
+INLINE double *eight_pack(double *out, eight v, const uint8_t *byte)
+{
+    out = pack_half(out, v.low, *byte & 15);
+    return pack_half(out, v.high, *byte >> 4);
+}
+
+#include "rows_kernels_template.h"
+#include "rows_losses.h"
 
 static uint32_t *list_column(const uint8_t *mask, size_t words, const uint32_t *coordinate,
                              uint32_t column, uint32_t *out)
 {
     return fednl__rows_kernels_scalar.list_column(mask, words, coordinate, column, out);
-}
-
-static void take(const fednl__pattern *pattern, double *triangle, double *out)
-{
-    fednl__rows_kernels_scalar.take(pattern, triangle, out);
 }
 
 static void multiply(const fednl__pattern *pattern, const double *h, const double *x, double *y)
@@ -128,10 +118,13 @@ static void multiply(const fednl__pattern *pattern, const double *h, const doubl
 }
 
 const fednl__rows_kernels fednl__rows_kernels_avx2 = {.simd = CT_SIMD_AVX2,
-                                                      .cost_bits = 3.0,
+                                                      .cost_bits = 2.5,
                                                       .cost_pair = 1.6,
                                                       .cost_dense = 0.3,
+                                                      .finish_losses = finish_losses,
+                                                      .differentiate = differentiate,
                                                       .add_block = add_block,
+                                                      .pack_block = pack_block,
                                                       .list_column = list_column,
                                                       .take = take,
                                                       .multiply = multiply};

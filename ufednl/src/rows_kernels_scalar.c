@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "rows_losses.h"
+
 static void add_block(const fednl__rows *rows, size_t block, const double *first,
                       const double *weight, double *g, double *triangle)
 {
@@ -69,6 +71,8 @@ const fednl__rows_kernels fednl__rows_kernels_scalar = {.simd = CT_SIMD_SCALAR,
                                                         .cost_bits = 16.0,
                                                         .cost_pair = 1.6,
                                                         .cost_dense = 1.0,
+                                                        .finish_losses = finish_losses,
+                                                        .differentiate = differentiate,
                                                         .add_block = add_block,
                                                         .list_column = list_column,
                                                         .take = take,

@@ -49,8 +49,8 @@ static ct_status evaluate(fednl_solver *s, ct_diag *diag)
     CT_TRY(s->method->evaluate(s, diag));
     if (s->round == 0)
         s->first_f = s->f;
-    if (s->grad_norm < s->best_norm) {
-        s->best_norm = s->grad_norm;
+    if (s->f < s->best_f) {
+        s->best_f = s->f;
         memcpy(s->best_x, s->x, s->dimension * sizeof *s->best_x);
     }
     s->evaluated = true;
@@ -58,12 +58,17 @@ static ct_status evaluate(fednl_solver *s, ct_diag *diag)
     return CT_OK;
 }
 
-static bool diverged(const fednl_solver *s)
+static bool x_is_finite(const fednl_solver *s)
 {
     for (size_t c = 0; c < s->dimension; c++)
         if (!isfinite(s->x[c]))
-            return true;
-    if (!isfinite(s->l))
+            return false;
+    return true;
+}
+
+static bool diverged(const fednl_solver *s)
+{
+    if (!x_is_finite(s) || !isfinite(s->l))
         return true;
     return measured(s) &&
            (!isfinite(s->f) || !isfinite(s->grad_norm) || s->f > GROWTH_LIMIT * s->first_f);
@@ -137,7 +142,7 @@ static ct_status iterate(fednl_solver *s, fednl_outcome *outcome, ct_diag *diag)
         last_round = SIZE_MAX;
     double deadline_s = s->opt.time_limit_s > 0.0 ? ct_time_s() + s->opt.time_limit_s : INFINITY;
     for (;;) {
-        if (!s->evaluated)
+        if (!s->evaluated && x_is_finite(s)) // clients are never asked about what is no point
             CT_TRY(evaluate(s, diag));
         if (ended(s, last_round, deadline_s, outcome))
             return CT_OK;
@@ -156,6 +161,10 @@ ct_status fednl_solver_run(fednl_solver *solver, fednl_result *result, ct_diag *
 {
     fednl_solver *s = solver;
     fednl_outcome outcome;
+    if (s->torn)
+        return ct_fail(diag, CT_EINVALID,
+                       "a checkpoint that did not fit has left the solver half-way");
+    s->finished = false;
     CT_TRY(iterate(s, &outcome, diag));
     if (outcome == FEDNL_DIVERGED) {
         memcpy(s->x, s->best_x, s->dimension * sizeof *s->best_x);

@@ -35,7 +35,7 @@ struct fednl_solver {
     double *x, *g, *step; // (d)
     double *point;        // (d) x - t step
     double *ridge;        // (d) lambda, or 0
-    double *best_x;       // (d) iterate of smallest gradient so far
+    double *best_x;       // (d) iterate of smallest f so far
     double *as_data;      // (d) x in the order of the data
     double *h;            // (d(d+1)/2) average of the H_i, without the ridge
     fednl__system system;
@@ -60,9 +60,10 @@ struct fednl_solver {
     double *x_old, *g_old; // (d)
     double constant;       // GD: L + lambda; FedNL-CR: M; 0: not asked for yet
 
-    double best_norm, first_f;
+    double best_f, first_f;
     size_t round;         // steps taken
     bool evaluated;       // f, g and h are those of x
+    bool torn;            // half of it is from a checkpoint that did not fit
     bool tried;           // the clients know x as the point accepted at t of the last search
     fednl__finish finish; // of the last run, for the clients
     bool finished;

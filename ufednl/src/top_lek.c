@@ -7,6 +7,7 @@
  * TopK comes first; s is then found among its k entries as the k-th key is found: buckets of keys
  * with their sums, from the largest on. All sums are taken in a fixed order. */
 #include "compress_kernels.h"
+#include "compress_private.h"
 
 #include <ctrain/kernels.h>
 #include <math.h>
@@ -40,20 +41,20 @@ typedef struct candidates {
     size_t n;
     uint64_t *key; // in the order of their slots
     double *square;
-    fednl__key_range range;
+    ct_key_range range;
     double above;
 } candidates;
 
 static void narrow(candidates *c, double target)
 {
-    double sum[FEDNL__BUCKETS] = {0};
-    unsigned shift = fednl__bucket_shift(c->range);
+    double sum[CT_KEY_BUCKETS] = {0};
+    unsigned shift = ct_bucket_shift(c->range);
     for (size_t i = 0; i < c->n; i++)
         sum[(c->key[i] - c->range.low) >> shift] += c->square[i];
-    size_t bucket = FEDNL__BUCKETS - 1;
+    size_t bucket = CT_KEY_BUCKETS - 1;
     while (bucket > 0 && c->above + sum[bucket] <= target)
         c->above += sum[bucket--];
-    c->range = fednl__bucket_range(c->range, shift, bucket);
+    c->range = ct_bucket_range(c->range, shift, bucket);
     size_t kept = 0;
     for (size_t i = 0; i < c->n; i++) {
         c->key[kept] = c->key[i];
@@ -80,19 +81,19 @@ static void sort_few(candidates *c)
 }
 
 /* The keys of the first s candidates and all above them. */
-static fednl__threshold threshold_of(const candidates *c, size_t s)
+static ct_threshold threshold_of(const candidates *c, size_t s)
 {
     if (s == 0)
-        return (fednl__threshold){c->range.high, 0};
-    fednl__threshold t = {c->key[s - 1], 1};
+        return (ct_threshold){c->range.high, 0};
+    ct_threshold t = {c->key[s - 1], 1};
     while (t.ties < s && c->key[s - 1 - t.ties] == t.key)
         t.ties++;
     bool all_equals = s == c->n || c->key[s] != t.key;
-    return all_equals ? (fednl__threshold){t.key - 1, 0} : t; // keys are not 0
+    return all_equals ? (ct_threshold){t.key - 1, 0} : t; // keys are not 0
 }
 
 /* What is sent on average is target: the candidate that passes it comes with probability p. */
-static fednl__threshold choose(candidates *c, double target, ct_rng *rng)
+static ct_threshold choose(candidates *c, double target, ct_rng *rng)
 {
     while (c->n > FEW && c->range.low < c->range.high)
         narrow(c, target);
@@ -110,9 +111,9 @@ static fednl__threshold choose(candidates *c, double target, ct_rng *rng)
  * over. */
 static void gather(candidates *c, const double *v, const uint32_t *slot)
 {
-    c->range = (fednl__key_range){UINT64_MAX, 0};
+    c->range = (ct_key_range){UINT64_MAX, 0};
     for (size_t i = 0; i < c->n; i++) {
-        uint64_t key = fednl__magnitude_key(v[slot[i]]);
+        uint64_t key = ct_magnitude_key(v[slot[i]]);
         c->key[i] = key;
         c->square[i] = c->square[slot[i]];
         c->range.low = key < c->range.low ? key : c->range.low;
@@ -123,10 +124,10 @@ static void gather(candidates *c, const double *v, const uint32_t *slot)
 size_t fednl__top_lek(const fednl__compressor *compressor, const fednl__pattern *pattern,
                       ct_rng *rng, const double *v, fednl__compress_work *work)
 {
-    size_t n = fednl__top_k(v, pattern->n, compressor->k, work->keys, work->slot);
+    size_t n = ct_top_k_f64(v, pattern->n, compressor->k, work->keys, work->slot);
     double whole = part_squares(work->square, v, pattern);
     double target = whole * ((double)compressor->k / (double)compressor->triangle);
     candidates c = {.n = n, .key = work->keys, .square = work->square};
     gather(&c, v, work->slot);
-    return fednl__keep_above(work->slot, n, v, choose(&c, target, rng));
+    return ct_keep_above(work->slot, n, v, choose(&c, target, rng));
 }

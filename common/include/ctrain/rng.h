@@ -64,6 +64,9 @@ void ct_rng_shuffle_u32(ct_rng *rng, uint32_t *indices, size_t n);
 /* k different numbers of {0, …, n-1}, ascending, every k-subset equally likely; O(k log k) time, no
  * memory but out. k <= n. */
 void ct_rng_choose_u64(ct_rng *rng, uint64_t *out, size_t k, uint64_t n);
+/* The same as bits: bit i % 64 of set[i / 64] is set where i is chosen; set, of n bits, is zero
+ * before. O(k) time. Where the stream stands afterwards is not specified. */
+void ct_rng_mark_subset(ct_rng *rng, uint64_t *set, uint32_t k, uint32_t n);
 
 /* The block function itself, for known-answer tests and for filling arrays. */
 void ct_philox4x32_10(uint32_t out[4], const uint32_t counter[4], const uint32_t key[2]);

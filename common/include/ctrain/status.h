@@ -43,13 +43,13 @@ extern "C" {
     X(CT_EINTERRUPTED, -13, "stopped on request")                                                  \
     X(CT_EUNSUPPORTED, -14, "not available on this machine or in this build")                      \
     X(CT_ENUMERIC, -15, "the numerical method failed")                                             \
+    X(CT_ECHECKPOINT, -16, "unusable checkpoint")                                                  \
     X(BT_EEXPRESSION, -100, "malformed expression")                                                \
     X(BT_ETAPE, -101, "variables of different tapes, or dropped by a rewind")                      \
     X(BT_ESHAPE, -102, "shapes do not fit")                                                        \
     X(FEDNL_EFACTOR, -200, "the Hessian estimate is not positive definite")                        \
     X(FEDNL_EMODEL, -201, "malformed model file")                                                  \
     X(FEDNL_EMISMATCH, -202, "the data of the clients do not agree")                               \
-    X(FEDNL_ECHECKPOINT, -203, "unusable checkpoint")                                              \
     X(PERMK_EKEY, -300, "unusable key file")                                                       \
     X(PERMK_EAUTH, -301, "a message failed to verify")                                             \
     X(PERMK_ELIMIT, -302, "a key's limit of use is reached")                                       \

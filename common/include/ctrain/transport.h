@@ -69,6 +69,16 @@ CT_MUST_USE ct_status ct_transport_receive(ct_transport *t, ct_message *message,
  * that is lost meanwhile is receive's to report. */
 CT_MUST_USE ct_status ct_transport_flush(ct_transport *t, int timeout_ms, ct_diag *diag);
 
+/* Bytes of messages to the peer that have not left yet (in process: that it has not received yet).
+ */
+size_t ct_transport_queued(const ct_transport *t, uint32_t peer);
+/* For who forwards, so that its memory stays bounded. From now on a message of more than
+ * max_message_bytes is too large (a limit only ever becomes lower; TCP: also of what was sent
+ * before and is not received yet), and while more than max_queued_bytes are queued for a peer,
+ * receive neither reads from the others nor hands out what they sent: their own flow control slows
+ * them down. It goes on by itself. That a peer held back is gone is found out afterwards. */
+void ct_transport_set_limits(ct_transport *t, size_t max_message_bytes, size_t max_queued_bytes);
+
 /* Cut one peer off (it sees the connection close). What it sent and was not received yet, and what
  * is still queued for it, is discarded: flush first where that matters. */
 void ct_transport_drop(ct_transport *t, uint32_t peer);

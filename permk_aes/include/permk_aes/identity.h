@@ -34,16 +34,20 @@ void permk_identity_destroy(permk_identity *identity);
 CT_MUST_USE ct_status permk_identity_write(const permk_identity *identity, const char *path,
                                            ct_diag *diag);
 CT_MUST_USE ct_status permk_identity_read(permk_identity **out, const char *path, ct_diag *diag);
+/* The same from the text of such a file; name stands in diag where a path would. */
+CT_MUST_USE ct_status permk_identity_parse(permk_identity **out, const char *text, size_t size,
+                                           const char *name, ct_diag *diag);
 const unsigned char *permk_identity_public(const permk_identity *identity); // (32) borrowed
 
-/* Public keys of the members, member i in line i: 64 hexadecimal digits and, if one likes, a name
- * after a space; lines that begin with '#' do not count. */
+/* Public keys of the members, member i in line i: 64 lower-case hexadecimal digits and, if one
+ * likes, a name after a space; empty lines and lines that begin with '#' do not count. */
 typedef struct permk_roster permk_roster;
-/* PERMK_EKEY with "path:line: reason": malformed, a key twice, no key of this curve. */
+/* PERMK_EKEY with "path:line: reason": malformed, a key twice, no key of this curve or one under
+ * which anybody can sign (a point of small order). Else as ct_file_view_open. */
 CT_MUST_USE ct_status permk_roster_read(permk_roster **out, const char *path, ct_diag *diag);
 CT_MUST_USE ct_status permk_roster_parse(permk_roster **out, const char *text, size_t size,
                                          const char *name, ct_diag *diag);
-/* From n keys of PERMK_PUBLIC_KEY_BYTES, copied. */
+/* From n keys of PERMK_PUBLIC_KEY_BYTES, copied. PERMK_EKEY with "member 3: reason". */
 CT_MUST_USE ct_status permk_roster_create(permk_roster **out, const unsigned char *keys, uint32_t n,
                                           ct_diag *diag);
 void permk_roster_destroy(permk_roster *roster);

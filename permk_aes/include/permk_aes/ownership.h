@@ -4,11 +4,11 @@
  * Optimization", arXiv 2110.03300).
  *
  * With n clients and d >= n coordinates every coordinate has exactly one owner and every client
- * d / n coordinates, rounded down or up. With n > d every client owns one coordinate and coordinate
- * j has m_j = n / d owners, rounded down or up, whose mean is used. An owner sends its raw gradient
- * entry: the factor n of the compressor and the 1/n of the mean cancel. Over the rounds each client
- * is equally likely to own each coordinate, so the estimator g is unbiased, and
- * E ||g||^2 = (1/n) sum_i ||grad f_i||^2 for d >= n, whatever the rule. */
+ * d / n coordinates, or lines of them, rounded down or up. With n > d every client owns one
+ * coordinate and coordinate j has m_j = n / d owners, rounded down or up, whose mean is used. An
+ * owner sends its raw gradient entry: the factor n of the compressor and the 1/n of the mean
+ * cancel. Over the rounds each client is equally likely to own each coordinate, so the estimator g
+ * is unbiased, and E ||g||^2 = (1/n) sum_i ||grad f_i||^2 for d >= n, whatever the rule. */
 #ifndef PERMK_AES_OWNERSHIP_H
 #define PERMK_AES_OWNERSHIP_H
 
@@ -23,8 +23,8 @@ extern "C" {
 typedef enum permk_rule {
     PERMK_RULE_ROTATION = 0, // blocks are ranges, rotated among the clients: no gather, no scatter
     PERMK_RULE_PERMUTATION = 1, // blocks are random sets, as in the paper
-    PERMK_RULE_LINES = 2        // blocks are random sets of runs of PERMK_LINE coordinates, which
-                                // fill a cache line; where d < n PERMK_LINE, as permutation
+    PERMK_RULE_LINES = 2 // blocks are random sets of runs of PERMK_LINE coordinates, which fill a
+                         // cache line; where d < n PERMK_LINE, as permutation
 } permk_rule;
 #define PERMK_LINE 8
 
@@ -33,15 +33,15 @@ const char *permk_rule_name(permk_rule rule);
 /* False, and *out untouched, for a name that is none of these. */
 CT_MUST_USE bool permk_rule_from_name(permk_rule *out, const char *name);
 
-/* The coordinates one client owns in one round. */
+/* The coordinates one client owns in one round, in the order they are sent: those of index, or
+ * PERMK_LINE l, PERMK_LINE l + 1, … of each line l (d may cut the last of them short), or a range.
+ * Arrays are borrowed until the next draw. */
 typedef struct permk_block {
-    size_t length;         // coordinates; never 0 (0 only where d = 0, which is refused)
-    size_t first;          // the range first … first + length - 1, when index is NULL
-    const uint32_t *index; // (length) the coordinates in the order they are sent; NULL: the range,
-                           // or the lines. Borrowed until the next draw
-    const uint32_t
-        *line;     // (lines) coordinates PERMK_LINE line[k] … of each run, the last run of all
-    size_t lines;  // may be cut short by d; NULL: the range. Borrowed until the next draw
+    size_t length;         // coordinates; never 0
+    size_t first;          // the range first … first + length - 1, where index and line are NULL
+    const uint32_t *index; // (length) or NULL
+    const uint32_t *line;  // (lines) or NULL
+    size_t lines;
     double weight; // 1 / (owners of each of these coordinates): 1 for d >= n
 } permk_block;
 
@@ -67,14 +67,14 @@ CT_MUST_USE ct_status permk_ownership_create(permk_ownership **out, permk_rule r
 /* Wipes the key; NULL is allowed. */
 void permk_ownership_destroy(permk_ownership *ownership);
 
-/* Draw the map of a round. O(1) for the rotation rule, O(d) for the permutation rule, O(n) where
- * n > d. */
+/* Draw the map of a round. O(1) for the rotation rule, O(d) for the permutation rule, an eighth of
+ * that for lines, O(n) where n > d. */
 CT_MUST_USE ct_status permk_ownership_draw(permk_ownership *ownership, uint64_t round,
                                            ct_diag *diag);
 /* The block of client i < n in the round drawn last. */
 permk_block permk_ownership_block(const permk_ownership *ownership, uint32_t client);
-/* The largest block length any client has in any round: d / n rounded up. Messages are padded to it
- * so that lengths say nothing about the map. */
+/* The largest block length any client has in any round: d / n rounded up, or whole lines of which
+ * that is true. Messages are padded to it so that lengths say nothing about the map. */
 size_t permk_ownership_max_length(const permk_ownership *ownership);
 
 /* The key that belongs to a public number: SHA-256 of a label and the seed. Anyone who knows the

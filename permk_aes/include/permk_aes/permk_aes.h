@@ -5,6 +5,7 @@
 #ifndef PERMK_AES_PERMK_AES_H
 #define PERMK_AES_PERMK_AES_H
 
+#include <permk_aes/capture.h>
 #include <permk_aes/core.h>
 #include <permk_aes/identity.h>
 #include <permk_aes/key.h>

@@ -29,9 +29,9 @@ typedef struct permk_quadratic_options {
 permk_quadratic_options permk_quadratic_options_default(void);
 
 /* Generate the problem; memory is 4 n m d bytes (12 n m d while generating). opt NULL: defaults.
- * problem->smoothness is L, max_smoothness the largest eigenvalue of any (2/m) A_i^T A_i. On
- * failure *problem is zeroed. CT_EINVALID, CT_ENOMEM; CT_EUNSUPPORTED: no BLAS; CT_ENUMERIC: the
- * random matrix has no full rank in double precision. */
+ * problem->smoothness is L; max_smoothness is the largest of the L_i, which are the largest
+ * eigenvalues of (2/m) A_i^T A_i. On failure *problem is zeroed. CT_EINVALID, CT_ENOMEM;
+ * CT_EUNSUPPORTED: no BLAS; CT_ENUMERIC: the random matrix has no full rank in double precision. */
 CT_MUST_USE ct_status permk_quadratic_init(permk_problem *problem,
                                            const permk_quadratic_options *opt, ct_diag *diag);
 

@@ -142,6 +142,9 @@ bool permk_session_complete(const permk_session *session, uint32_t sender, permk
  * round. A sender whose message is missing or not complete counts as absent. */
 CT_MUST_USE ct_status permk_session_end_round(permk_session *session, ct_diag *diag);
 
+/* Tells runs apart and reveals nothing: 16 bytes. */
+const unsigned char *permk_session_id(const permk_session *session);
+
 /* SHA-256 of everything accepted in the rounds before: members whose transcripts are equal have
  * seen the same. */
 const unsigned char *permk_session_transcript(const permk_session *session); // (32)

@@ -97,13 +97,14 @@ CT_MUST_USE bool fednl_algorithm_from_name(fednl_algorithm *out, const char *nam
 CT_MUST_USE bool fednl_compressor_from_name(fednl_compressor *out, const char *name);
 
 /* A number of entries that may depend on d, which a server learns from its clients. */
+typedef enum fednl_k_unit {
+    FEDNL_K_ENTRIES,       // value
+    FEDNL_K_PER_DIMENSION, // value d
+    FEDNL_K_FRACTION       // value N
+} fednl_k_unit;
 typedef struct fednl_k {
     double value;
-    enum {
-        FEDNL_K_ENTRIES,
-        FEDNL_K_PER_DIMENSION,
-        FEDNL_K_FRACTION
-    } unit; // value, value d, value N
+    fednl_k_unit unit;
 } fednl_k;
 /* "300" (entries), "8d", "0.5d", "0.05" (of N; below 1, with a point). CT_EINVALID. */
 CT_MUST_USE ct_status fednl_k_parse(fednl_k *out, const char *text, ct_diag *diag);
@@ -209,7 +210,7 @@ typedef enum fednl_outcome {
     FEDNL_BYTE_LIMIT,  // max_bytes_up have been sent
     FEDNL_INTERRUPTED, // the stop flag was raised
     FEDNL_DIVERGED     // f or its gradient grew beyond bounds or was no number; the model is the
-                       // iterate of smallest gradient
+                       // iterate of smallest f
 } fednl_outcome;
 /* "converged", "stalled", "max_rounds", "time_limit", "byte_limit", "interrupted", "diverged". */
 const char *fednl_outcome_name(fednl_outcome outcome);
@@ -224,8 +225,8 @@ typedef struct fednl_result {
     size_t rows, features, clients;
     size_t distinct;      // rows after merging equal ones, summed over clients; remote: 0
     size_t dimension;     // d
-    size_t k;             // entries a client sends a round at most
-    double alpha;         // as used
+    size_t k;             // entries a client sends a round at most; gd, lbfgs: 0
+    double alpha;         // as used; gd, lbfgs: 0
     size_t pattern;       // entries of the clients' Hessian triangles that can be non-zero, summed
     double seconds;       // since the solver was created
     double seconds_setup; // of them in fednl_solver_create
@@ -258,9 +259,10 @@ CT_MUST_USE ct_status fednl_solver_model(fednl_solver *solver, fednl_model **out
 /* Write all that the solver knows (iterate, estimates of server and clients, counters) to a file,
  * whole or not at all; not while it runs, but from on_round is allowed. Resume reads it into a
  * solver that was created with the same data and options (tol, limits, threads and callbacks may
- * differ): it then goes on with the same bits as if it had not stopped. FEDNL_ECHECKPOINT with
- * "path: reason": damaged, or of other data or options, named. Errors of files as in
- * ctrain/file.h. */
+ * differ): it then goes on with the same bits as if it had not stopped. CT_ECHECKPOINT with
+ * "path: reason": damaged, or of other data or options, named. That rows differ is found half-way:
+ * after that the solver can only be resumed from another file, or destroyed. CT_EINVALID: saved
+ * before the first round, or after FEDNL_DIVERGED. Errors of files as in ctrain/file.h. */
 CT_MUST_USE ct_status fednl_solver_save(const fednl_solver *solver, const char *path,
                                         ct_diag *diag);
 CT_MUST_USE ct_status fednl_solver_resume(fednl_solver *solver, const char *path, ct_diag *diag);
