@@ -44,8 +44,8 @@ struct permk_session {
     uint32_t epoch;
     uint64_t epoch_rounds; // ended in this epoch
     permk_limits limits;
-    const permk_identity *identity; // NULL: not signed
-    const permk_roster *roster;
+    const permk_identity *identity; // NULL: not signed, or nothing is sealed here
+    const permk_roster *roster;     // NULL: not signed
     EVP_MD_CTX *hash; // SHA-256, kept: SHA256() would look it up and allocate each time
     unsigned char secret[PERMK__HASH_BYTES];
     unsigned char ownership_key[PERMK_OWNERSHIP_KEY_BYTES];

@@ -209,6 +209,7 @@ static void record_texts(const training *run)
         snprintf(hash + 2 * i, 3, "%02x", r->x_sha256[i]);
     if (run->roster != NULL)
         permk_roster_fingerprint(run->roster, roster);
+    ct_report_string(run->report, CT_REPORT_RESULT, "problem_kind", problem_kind(run->settings));
     ct_report_string(run->report, CT_REPORT_RESULT, "session", r->session);
     ct_report_string(run->report, CT_REPORT_RESULT, "key_id",
                      run->key != NULL ? permk_key_id(run->key) : NULL);

@@ -34,8 +34,8 @@ permk_logistic_options permk_logistic_options_default(uint32_t clients);
 
 /* data is borrowed for the call. smoothness is L of f (power iteration), max_smoothness and
  * mean_square_smoothness of the f_i (with `own` those of all clients too: the rows are there for
- * the call; NaN with own_data, where nobody knows them). On failure *problem is zeroed. CT_EINVALID: labels that are not exactly two, more
- * clients than rows, a bad option; CT_ENOMEM. */
+ * the call; NaN with own_data, where nobody knows them). On failure *problem is zeroed.
+ * CT_EINVALID: labels that are not exactly two, more clients than rows, a bad option; CT_ENOMEM. */
 CT_MUST_USE ct_status permk_logistic_init(permk_problem *problem, const ct_dataset *data,
                                           const permk_logistic_options *opt, ct_diag *diag);
 

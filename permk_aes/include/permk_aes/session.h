@@ -89,7 +89,8 @@ typedef struct permk_session_options {
     size_t settings_bytes;
     permk_limits limits;
     // signed sessions: whose parts carry signatures; both NULL: not. Borrowed until destroy.
-    // identity is that of self, and must stand in the roster there
+    // identity is that of self, and must stand in the roster there; with PERMK_EVERY_SENDER there
+    // is none, and the session only opens
     const permk_identity *identity;
     const permk_roster *roster;
 } permk_session_options;
