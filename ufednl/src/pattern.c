@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Where a client's Hessian can be non-zero: a bit for every entry of its padded triangle, and their
  * positions in the triangle of all coordinates. */
-#include "rows_kernels.h"
+#include "rows_methods.h"
 
 #include <ctrain/kernels.h>
 #include <string.h>
