@@ -6,6 +6,7 @@
 #include "protocol.h"
 #include "trainer.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -206,8 +207,6 @@ static ct_status open_session(replay *r, ct_diag *diag)
     session.settings_bytes = strlen(r->settings);
     session.limits = r->options.limits;
     session.roster = r->options.is_signed ? r->opt->roster : NULL;
-    if (r->options.is_signed && session.roster == NULL)
-        return ct_fail(diag, CT_EINVALID, "the run is signed: its roster is needed");
     CT_TRY(permk_session_create(&r->session, &session, diag));
     permk__session_text(r->session, r->result->session);
     r->plain = malloc(PERMK__FRAME_MAX_BYTES);
@@ -336,9 +335,12 @@ ct_status permk_replay(permk_replay_result *result, permk_capture *capture,
         status = queue_frames(&r, diag);
     if (status == CT_OK)
         status = read_hellos(&r, diag);
-    if (status == CT_OK)
+    bool lacks_roster = r.options.is_signed && opt->roster == NULL;
+    if (lacks_roster)
+        snprintf(result->why, sizeof result->why, "the run is signed: its roster is needed");
+    if (status == CT_OK && !lacks_roster)
         status = open_session(&r, diag);
-    if (status == CT_OK)
+    if (status == CT_OK && !lacks_roster)
         status = open_all(&r, diag);
     replay_clear(&r);
     return status;

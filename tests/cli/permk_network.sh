@@ -38,6 +38,7 @@ says() { grep -qF -- "$2" "$1" || fail "$1 lacks '$2': $(cat "$1")"; }
 
 # the same iterates as simulate, for both methods and rules
 for options in "--tol 1e-4" "--method gd --tol 0 --max-rounds 40" "--rule permutation --tol 0 --max-rounds 40 --cipher aes-256-gcm" \
+  "--method diana --tol 0 --max-rounds 20" "--method ef21 --compressor topk --tol 0 --max-rounds 20 --value f32" \
   "--tol 0 --max-rounds 30 --cipher none"; do
   "$cli" simulate "${problem[@]}" $options --json >sim.out 2>sim.err || fail "simulate $options"
   serve same

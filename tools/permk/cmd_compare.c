@@ -285,8 +285,9 @@ static void print_row(const comparison *c, const scheme *s)
     const double values[5] = {one.up, one.down, all.up, all.down, all.up + all.down};
     for (size_t i = 0; i < COUNT(values); i++)
         cli_bytes_text(text[i], values[i]);
-    printf("%-20s %-11s %8" PRIu64 "  %9s %9s  %9s %9s %9s\n", s->label,
-           permk_outcome_name(r->outcome), r->rounds, text[0], text[1], text[2], text[3], text[4]);
+    printf("%-20s %-11s %8" PRIu64 "  %9s %9s   %9s %9s %9s\n", s->label,
+           r->outcome == PERMK_MAX_ROUNDS ? "not reached" : permk_outcome_name(r->outcome),
+           r->rounds, text[0], text[1], text[2], text[3], text[4]);
 }
 
 static void print_table(const comparison *c)
@@ -294,14 +295,13 @@ static void print_table(const comparison *c)
     const train_settings *s = c->run.settings;
     printf("One client of %u, dimension %zu, %s, ||grad f||^2 below %g\n", c->run.problem.clients,
            c->run.problem.dimension, s->value, s->tol);
-    printf("%-20s %-11s %8s  %9s %9s  %9s %9s %9s\n", "", "", "", "a round:", "", "in all:", "",
-           "");
-    printf("%-20s %-11s %8s  %9s %9s  %9s %9s %9s\n", "scheme", "result", "rounds", "up", "down",
+    printf("%-41s  %19s   %29s\n", "", "a round", "to that accuracy");
+    printf("%-20s %-11s %8s  %9s %9s   %9s %9s %9s\n", "scheme", "result", "rounds", "up", "down",
            "up", "down", "sum");
     for (size_t i = 0; i < SCHEMES; i++)
         if (was_run(c, &schemes[i]))
             print_row(c, &schemes[i]);
-    printf("By formula, with the rounds of GD and without headers:\n");
+    printf("Evaluations of f are not counted. By formula, with the rounds of GD and no headers:\n");
     for (size_t i = 0; i < SCHEMES; i++)
         if (schemes[i].note != NULL)
             printf("  %-18s %s\n", schemes[i].label, schemes[i].note);

@@ -212,7 +212,7 @@ static void print_opened(const inspection *v)
     if (v->is_plain)
         printf("no key        is needed: cipher none\n");
     else if (v->key_is_real)
-        printf("with the key  session %s\n", r->session);
+        printf("with the key  session %s\n", r->session[0] != '\0' ? r->session : "unknown");
     else
         printf("without key   a key drawn at random for the attempt:\n");
     printf("opened        %" PRIu64 " of %" PRIu64 " chunks, %" PRIu64 " rounds\n", r->verified,

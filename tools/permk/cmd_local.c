@@ -20,6 +20,7 @@
 #define PATH_SIZE 4096
 #define START_S   20.0 // until the server must listen
 #define GRACE_S   10.0 // for the others to end by themselves
+#define BRIEF_S   0.5  // the same where the run did not begin
 #define SERVER    0    // of crowd.others; client i is number i
 
 typedef struct crowd {
@@ -250,40 +251,48 @@ static ct_status start_clients(crowd *c, uint16_t port, ct_diag *diag)
 
 /* ---- What happened to them ---- */
 
-/* Who was killed, and what those say who failed: each reason once. failure: "" if we did not. */
-static void tell_fates(const crowd *c, const char *failure)
+/* Whether the others may know more of why a run ended so. */
+static bool is_of_others(ct_status status)
+{
+    return status == CT_OK || status == CT_ECLOSED || status == CT_ETIMEOUT || status == CT_EIO ||
+           status == CT_EPROTOCOL || status == CT_EREFUSED || status == PERMK_EAUTH;
+}
+
+static bool has_failed(const process *p)
+{
+    int code = WEXITSTATUS(p->status);
+    return WIFEXITED(p->status) && (code == CLI_EXIT_FAILED || code == CLI_EXIT_USAGE);
+}
+
+/* Who was killed, and what those say who failed: each reason once. */
+static void tell_fates(const crowd *c, ct_status status, const ct_diag *diag)
 {
     char words[CT_DIAG_SIZE], before[CT_DIAG_SIZE] = "";
     cli_progress_end();
-    for (size_t i = 0; i < c->n_others; i++) {
+    for (size_t i = 0; i < c->n_others && is_of_others(status); i++) {
         const process *p = &c->others[i];
-        if (!p->ended)
-            continue;
-        if (WIFSIGNALED(p->status)) {
+        if (WIFSIGNALED(p->status) && p->ended_itself)
             fprintf(stderr, "permk-train local: %s was ended by signal %d (%s)\n", p->name,
                     WTERMSIG(p->status), strsignal(WTERMSIG(p->status)));
-            continue;
-        }
         process_last_words(p, words);
-        bool failed =
-            WEXITSTATUS(p->status) == CLI_EXIT_FAILED || WEXITSTATUS(p->status) == CLI_EXIT_USAGE;
-        if (!failed || words[0] == '\0' || strcmp(words, before) == 0 ||
-            strcmp(words, failure) == 0)
+        bool is_known =
+            strcmp(words, before) == 0 || (status != CT_OK && strcmp(words, diag->text) == 0);
+        if (!has_failed(p) || !p->ended_itself || words[0] == '\0' || is_known)
             continue;
         fprintf(stderr, "permk-train local: %s: %s\n", p->name, words);
         memcpy(before, words, sizeof before);
     }
 }
 
+/* Where rounds were on their way, the server tells the others that we are gone. */
 static void end_others(crowd *c, ct_status status, const ct_diag *diag)
 {
-    if (status != CT_OK) { // our going is told to the others by the server
+    if (status != CT_OK) {
         ct_transport_close(c->run.transport);
         c->run.transport = NULL;
     }
-    bool met = status == CT_OK || c->n_others == c->run.settings->clients;
-    processes_end(c->others, c->n_others, met ? GRACE_S : 0.0);
-    tell_fates(c, status != CT_OK ? diag->text : "");
+    processes_end(c->others, c->n_others, c->run.began ? GRACE_S : BRIEF_S);
+    tell_fates(c, status, diag);
 }
 
 /* ---- The run ---- */

@@ -104,23 +104,30 @@ ct_status process_start(process *p, const arguments *a, ct_diag *diag)
     return ct_fail(diag, CT_EIO, "%s does not start: %s", p->name, strerror(error));
 }
 
-bool process_ended(process *p)
+static void look_for_end(process *p, bool by_itself)
 {
     if (p->pid != 0 && waitpid(p->pid, &p->status, WNOHANG) == p->pid) {
         p->pid = 0;
-        p->ended = true;
+        p->ended_itself = by_itself;
     }
+}
+
+bool process_ended(process *p)
+{
+    look_for_end(p, true);
     return p->pid == 0;
 }
 
-static bool all_ended_within(process *p, size_t n, double seconds)
+static bool all_ended_within(process *p, size_t n, bool by_themselves, double seconds)
 {
     const struct timespec pause = {.tv_nsec = POLL_NS};
     double until = ct_time_s() + seconds;
     for (;;) {
         size_t running = 0;
-        for (size_t i = 0; i < n; i++)
-            running += !process_ended(&p[i]);
+        for (size_t i = 0; i < n; i++) {
+            look_for_end(&p[i], by_themselves);
+            running += p[i].pid != 0;
+        }
         if (running == 0 || ct_time_s() > until)
             return running == 0;
         nanosleep(&pause, NULL);
@@ -130,12 +137,12 @@ static bool all_ended_within(process *p, size_t n, double seconds)
 void processes_end(process *p, size_t n, double grace_s)
 {
     static const int signals[] = {SIGTERM, SIGKILL};
-    bool ended = all_ended_within(p, n, grace_s);
+    bool ended = all_ended_within(p, n, true, grace_s);
     for (size_t s = 0; s < COUNT(signals) && !ended; s++) {
         for (size_t i = 0; i < n; i++)
             if (p[i].pid != 0)
                 kill(p[i].pid, signals[s]);
-        ended = all_ended_within(p, n, TERM_S);
+        ended = all_ended_within(p, n, false, TERM_S);
     }
 }
 

@@ -26,7 +26,7 @@ typedef struct process {
     char errors[4096]; // where it writes what it has to say
     pid_t pid;         // 0: never started, or seen to its end
     int status;        // of waitpid, once ended
-    bool ended;
+    bool ended_itself; // and was not told to
 } process;
 
 /* Run this program with these arguments; p->name and p->errors are set. CT_EIO. */

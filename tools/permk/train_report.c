@@ -128,6 +128,7 @@ static void show_progress(training *run, const permk_round *round)
 void training_on_round(void *context, const permk_round *round)
 {
     training *run = context;
+    run->began = true;
     show_progress(run, round);
     const permk_phases *p = &round->phases;
     const double row[COLUMNS] = {

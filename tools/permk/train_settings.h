@@ -69,7 +69,8 @@ typedef struct training {
     permk_train_options options;
     permk_result result;
     double begin, seconds_problem; // when the rounds began; seconds before that
-    char norm_text[40];            // as evaluated last, for the progress line
+    bool began;                    // a round was reported
+    char norm_text[64];            // as evaluated last, for the progress line
     ct_status row_status;          // of the first row of the report that failed
     bool saved;                    // the model was written
 } training;
