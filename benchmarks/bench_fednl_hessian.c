@@ -265,7 +265,7 @@ static void compare(const side *s, const problem *p)
 
 int main(int argc, char **argv)
 {
-    static const char *const methods[] = {"bits", "pairs", "dense"};
+    static const char *const methods[] = {"bits", "pairs", "columns", "dense"};
     double setup[REPETITIONS], ours[REPETITIONS], plain[REPETITIONS];
     double phase[PHASES][REPETITIONS];
     problem p;

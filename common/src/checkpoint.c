@@ -218,7 +218,7 @@ static ct_status check(ct_checkpoint *checkpoint, const void *data, size_t size,
     ct_reader header = ct_reader_view(data, size);
     const unsigned char *found = ct_read_view(&header, sizeof magic);
     if (found == NULL || memcmp(found, magic, sizeof magic) != 0)
-        return ct_fail(diag, CT_ECHECKPOINT, "%s: not a checkpoint of ufednl", name);
+        return ct_fail(diag, CT_ECHECKPOINT, "%s: not a checkpoint", name);
     uint32_t version = ct_read_u32(&header);
     if (size < HEADER_BYTES + CHECKSUM_BYTES)
         return ct_fail(diag, CT_ECHECKPOINT, "%s: cut short", name);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define READ_AT_LEAST ((size_t)16384)
+#define READ_BEYOND   ((size_t)65536)   // of many small frames at once; of a large one no more
 #define READ_AT_MOST  ((size_t)1 << 20) // at once, so that one peer does not hold up the others
 
 void ct__connection_open(ct__connection *c, int fd, int stall_timeout_ms)
@@ -56,8 +57,9 @@ void ct__connection_read(ct__connection *c, size_t missing)
         ct__connection_end(c, CT_ENOMEM, &why);
         return;
     }
-    size_t size = c->in.capacity - c->in.end;
+    size_t size = c->in.capacity - c->in.end, most = missing > READ_BEYOND ? missing : READ_BEYOND;
     size_t n = 0;
+    size = size < most ? size : most;
     ct_status status = c->stream.ops->read(&c->stream, c->in.data + c->in.end,
                                            size < READ_AT_MOST ? size : READ_AT_MOST, &n, &why);
     c->in.end += n;

@@ -14,15 +14,17 @@
 ct_status ct__queue_reserve(ct__queue *q, size_t room)
 {
     size_t size = ct__queue_size(q);
-    if (q->capacity - q->end >= room)
-        return CT_OK;
-    // moving no more than what was consumed keeps the cost a byte constant
-    if (q->begin >= size && q->capacity - size >= room) {
+    bool fits = q->capacity - q->end >= room;
+    // moving no more than what was consumed keeps the cost a byte constant; little is moved before
+    // it must be, so that less memory is touched
+    if (q->begin > 0 && q->begin >= (fits ? 16 * size : size) && q->capacity - size >= room) {
         memmove(q->data, q->data + q->begin, size);
         q->begin = 0;
         q->end = size;
         return CT_OK;
     }
+    if (fits)
+        return CT_OK;
     if (room > SIZE_MAX / 2 - q->end)
         return CT_ENOMEM;
     size_t capacity = 2 * q->capacity;

@@ -483,6 +483,7 @@ ct_status permk_client_run(permk_result *result, permk_problem *problem, uint32_
     if (status == CT_OK)
         status = permk__trainer_finish(&p.trainer, &p.result, x, diag);
     p.result.seconds = ct_time_s() - start;
+    p.result.rounds = p.trainer.round; // also of a run that failed
     *result = p.result;
     party_clear(&p);
     return status;

@@ -291,7 +291,7 @@ permk_logistic_options permk_logistic_options_default(uint32_t clients)
 static ct_status check_options(const ct_dataset *data, const permk_logistic_options *opt,
                                ct_diag *diag)
 {
-    if (opt->clients == 0 || opt->clients > data->rows)
+    if (opt->clients == 0 || (opt->clients > data->rows && !opt->own_data))
         return ct_fail(diag, CT_EINVALID,
                        "logistic regression: %u clients, %zu rows (every client needs a row)",
                        opt->clients, data->rows);
@@ -301,7 +301,7 @@ static ct_status check_options(const ct_dataset *data, const permk_logistic_opti
     if (opt->regulariser != PERMK_L2 && opt->regulariser != PERMK_NONCONVEX)
         return ct_fail(diag, CT_EINVALID, "logistic regression: unknown regulariser %d",
                        (int)opt->regulariser);
-    if (opt->own != UINT32_MAX && opt->own >= opt->clients)
+    if ((opt->own != UINT32_MAX || opt->own_data) && opt->own >= opt->clients)
         return ct_fail(diag, CT_EINVALID, "logistic regression: own client %u of %u", opt->own,
                        opt->clients);
     size_t d = data->cols + (opt->intercept ? 1 : 0);
@@ -342,7 +342,7 @@ static ct_status fill(logistic *l, permk_problem *problem, const ct_dataset *dat
     double pair[2], *sign = malloc(data->rows * sizeof *sign);
     if (sign == NULL)
         return ct_fail(diag, CT_ENOMEM, "logistic regression: out of memory");
-    uint32_t first = l->own == UINT32_MAX ? 0 : l->own;
+    uint32_t first = l->own == UINT32_MAX || opt->own_data ? 0 : l->own;
     uint32_t parts = l->own == UINT32_MAX ? opt->clients : 1;
     ct_status status = ct_dataset_binary_labels(data, sign, pair, diag);
     if (status == CT_OK)
@@ -351,21 +351,27 @@ static ct_status fill(logistic *l, permk_problem *problem, const ct_dataset *dat
     free(sign);
     CT_TRY(status);
     status = allocate(l);
-    if (status == CT_OK)
+    if (status == CT_OK && !opt->own_data)
         status = permk__logistic_smoothness(problem, data, split, opt->intercept,
                                             l->lambda * (l->regulariser == PERMK_L2 ? 1 : 2));
     return status == CT_OK ? status : ct_fail(diag, status, "logistic regression: out of memory");
 }
 
+static ct_split_options split_options(const permk_logistic_options *opt)
+{
+    ct_split_options split = ct_split_options_default(opt->own_data ? 1 : opt->clients);
+    split.shuffle = opt->shuffle && !opt->own_data;
+    split.label_skew = opt->own_data ? 0 : opt->label_skew;
+    split.seed = opt->seed;
+    return split;
+}
+
 static ct_status logistic_create(logistic **out, permk_problem *problem, const ct_dataset *data,
                                  const permk_logistic_options *opt, ct_diag *diag)
 {
-    ct_split_options split_options = ct_split_options_default(opt->clients);
-    split_options.shuffle = opt->shuffle;
-    split_options.label_skew = opt->label_skew;
-    split_options.seed = opt->seed;
+    const ct_split_options dealing = split_options(opt);
     ct_split *split = NULL;
-    CT_TRY(ct_split_create(&split, data, &split_options, diag));
+    CT_TRY(ct_split_create(&split, data, &dealing, diag));
     logistic *l = calloc(1, sizeof *l);
     ct_status status = CT_ENOMEM;
     if (l != NULL) {
@@ -392,7 +398,11 @@ ct_status permk_logistic_init(permk_problem *problem, const ct_dataset *data,
 {
     memset(problem, 0, sizeof *problem);
     CT_TRY(check_options(data, opt, diag));
-    permk_problem made = {.clients = opt->clients, .own_only = opt->own != UINT32_MAX};
+    permk_problem made = {.clients = opt->clients,
+                          .smoothness = NAN,
+                          .max_smoothness = NAN,
+                          .mean_square_smoothness = NAN,
+                          .own_only = opt->own != UINT32_MAX};
     logistic *l = NULL;
     CT_TRY(logistic_create(&l, &made, data, opt, diag));
     made.ops = &logistic_ops[opt->batch > 0][made.own_only];

@@ -2,8 +2,8 @@
 /* The quadratic as a problem: residuals once a point, gradients as sums of rows.
  *
  * A is kept in float, as the paper's program rounds it; all arithmetic is in double, in a fixed
- * order (eight partial sums a dot product, rows one after the other), so that the iterates are the
- * same bits on every machine whatever its instruction set. The entries of a block are the same bits
+ * order (quadratic_kernels.h), so that the iterates are the same bits on every machine whatever its
+ * instruction set. The entries of a block are the same bits
  * as those of the whole gradient. How the numbers are made is in quadratic_generate.c. */
 #include <permk_aes/quadratic.h>
 
@@ -14,24 +14,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROWS_AT_ONCE 4 // of a gradient: each pass over it takes in so many rows
-
 /* Rows of client i begin here: homogeneous problems store one client's rows. */
 static size_t first_row(const permk__quadratic *q, uint32_t client)
 {
     return q->homogeneous ? 0 : (size_t)client * q->samples;
-}
-
-static double dot(const float *a, const double *x, size_t n)
-{
-    double s[8] = {0};
-    size_t j = 0;
-    for (; j + 8 <= n; j += 8)
-        for (size_t k = 0; k < 8; k++)
-            s[k] += (double)a[j + k] * x[j + k];
-    for (; j < n; j++)
-        s[0] += (double)a[j] * x[j];
-    return ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]));
 }
 
 /* The residual A_i x - b_i of client i at the current point. */
@@ -42,30 +28,9 @@ static const double *residual(permk__quadratic *q, uint32_t client)
     size_t slot = q->homogeneous ? 0 : client;
     if (q->residual_known[slot])
         return r;
-    for (size_t k = 0; k < q->samples; k++)
-        r[k] = dot(q->a + (first + k) * q->d, q->x, q->d) - (double)q->b[first + k];
+    q->kernels->residual(r, q->a + first * q->d, q->b + first, q->x, q->samples, q->d);
     q->residual_known[slot] = true;
     return r;
-}
-
-/* g[j] += sum over k of r[k] * rows[k][j] for j < length, k ascending; stride of rows is d. */
-static void add_rows(double *restrict g, const float *rows, size_t d, size_t length,
-                     const double *r, size_t m)
-{
-    size_t k = 0;
-    for (; k + ROWS_AT_ONCE <= m; k += ROWS_AT_ONCE) {
-        const float *a0 = rows + k * d, *a1 = a0 + d, *a2 = a1 + d, *a3 = a2 + d;
-        double r0 = r[k], r1 = r[k + 1], r2 = r[k + 2], r3 = r[k + 3];
-        for (size_t j = 0; j < length; j++) {
-            double sum = g[j] + r0 * (double)a0[j];
-            sum += r1 * (double)a1[j];
-            sum += r2 * (double)a2[j];
-            g[j] = sum + r3 * (double)a3[j];
-        }
-    }
-    for (; k < m; k++)
-        for (size_t j = 0; j < length; j++)
-            g[j] += r[k] * (double)rows[k * d + j];
 }
 
 static void scale(double *g, double by, size_t n)
@@ -99,7 +64,8 @@ static ct_status quadratic_gradient(void *state, uint32_t client, double *loss, 
         *loss = squares(r, q->samples) / (double)q->samples;
     if (gradient != NULL) {
         memset(gradient, 0, q->d * sizeof *gradient);
-        add_rows(gradient, q->a + first_row(q, client) * q->d, q->d, q->d, r, q->samples);
+        q->kernels->add_rows(gradient, q->a + first_row(q, client) * q->d, q->d, q->d, r,
+                             q->samples);
         scale(gradient, 2.0 / (double)q->samples, q->d);
     }
     return CT_OK;
@@ -116,7 +82,7 @@ static ct_status quadratic_block_gradient(void *state, uint32_t client, const pe
     double *to = values;
     for (size_t k = 0; k < permk__block_runs(block); k++) {
         permk__run run = permk__block_run(block, k, q->d);
-        add_rows(to, rows + run.first, q->d, run.length, r, q->samples);
+        q->kernels->add_rows(to, rows + run.first, q->d, run.length, r, q->samples);
         to += run.length;
     }
     scale(values, 2.0 / (double)q->samples, block->length);
@@ -133,7 +99,7 @@ static ct_status quadratic_evaluate(void *state, double *loss, double *gradient,
     for (uint32_t i = 0; i < parts; i++) { // residual and gradient while the rows are in cache
         const double *r = residual(q, i);
         sum += squares(r, q->samples);
-        add_rows(gradient, q->a + first_row(q, i) * q->d, q->d, q->d, r, q->samples);
+        q->kernels->add_rows(gradient, q->a + first_row(q, i) * q->d, q->d, q->d, r, q->samples);
     }
     double rows = (double)parts * (double)q->samples;
     scale(gradient, 2.0 / rows, q->d);
@@ -195,6 +161,7 @@ ct_status permk_quadratic_init(permk_problem *problem, const permk_quadratic_opt
     permk__quadratic *q = calloc(1, sizeof *q);
     if (q == NULL)
         return ct_fail(diag, CT_ENOMEM, "quadratic: out of memory");
+    q->kernels = permk__quadratic_kernels_get();
     permk_problem made = {.ops = &quadratic_ops,
                           .state = q,
                           .clients = opt->clients,

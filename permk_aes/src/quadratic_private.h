@@ -3,9 +3,12 @@
 #ifndef PERMK_AES_QUADRATIC_PRIVATE_H
 #define PERMK_AES_QUADRATIC_PRIVATE_H
 
+#include "quadratic_kernels.h"
+
 #include <permk_aes/quadratic.h>
 
 typedef struct permk__quadratic {
+    const permk__quadratic_kernels *kernels;
     uint32_t clients;
     size_t samples, d;
     bool homogeneous;     // one client's rows stand for all

@@ -18,7 +18,7 @@
 
 #define POLL_MS          200
 #define FLUSH_MS         1000
-#define MAX_QUEUED_BYTES (4 * PERMK__CHUNK_MAX_BYTES)
+#define MAX_QUEUED_BYTES (2 * PERMK__CHUNK_MAX_BYTES)
 #define LEADER           0U
 
 typedef struct client_state {

@@ -33,12 +33,15 @@ static ct_status check_signing(const permk_session_options *opt, ct_diag *diag)
 {
     if (opt->identity == NULL && opt->roster == NULL)
         return CT_OK;
-    if (opt->identity == NULL || opt->roster == NULL || opt->self == PERMK_EVERY_SENDER)
+    bool only_opens = opt->self == PERMK_EVERY_SENDER;
+    if (opt->roster == NULL || (opt->identity == NULL) != only_opens)
         return ct_fail(diag, CT_EINVALID,
                        "a signed session needs one client's identity and the roster");
     if (permk_roster_members(opt->roster) != opt->clients)
         return ct_fail(diag, CT_EINVALID, "a roster of %u members for %u clients",
                        permk_roster_members(opt->roster), opt->clients);
+    if (only_opens)
+        return CT_OK;
     if (memcmp(permk_identity_public(opt->identity), permk_roster_key(opt->roster, opt->self),
                PERMK_PUBLIC_KEY_BYTES) != 0)
         return ct_fail(diag, CT_EINVALID, "client %u's public key is not the one in the roster",
@@ -66,17 +69,9 @@ static ct_status check_options(const permk_session_options *opt, ct_diag *diag)
 
 static ct_status allocate(permk_session *s)
 {
-    size_t record_bytes = 0;
-    if (!permk__record_bytes(s->clients, &record_bytes))
-        return CT_ENOMEM;
     s->senders = calloc(s->clients, sizeof *s->senders);
-    s->record = malloc(record_bytes);
-    if (s->senders == NULL || s->record == NULL)
-        return CT_ENOMEM;
-    if (s->identity == NULL)
-        return CT_OK;
     s->hash = EVP_MD_CTX_new();
-    if (s->hash == NULL)
+    if (s->senders == NULL || s->hash == NULL)
         return CT_ENOMEM;
     return EVP_DigestInit_ex(s->hash, EVP_sha256(), NULL) == 1 ? CT_OK : PERMK_ECRYPTO;
 }
@@ -117,7 +112,6 @@ void permk_session_destroy(permk_session *session)
     permk__session_wipe(session);
     EVP_MD_CTX_free(session->hash);
     free(session->senders);
-    free(session->record);
     OPENSSL_cleanse(session, sizeof *session);
     free(session);
 }
@@ -130,6 +124,11 @@ uint64_t permk_session_round(const permk_session *session)
 uint32_t permk_session_epoch(const permk_session *session)
 {
     return session->epoch;
+}
+
+const unsigned char *permk_session_id(const permk_session *session)
+{
+    return session->id;
 }
 
 const unsigned char *permk_session_transcript(const permk_session *session)
@@ -184,7 +183,7 @@ static size_t sealed_bytes(const permk_session *s, size_t plain_bytes)
 
 size_t permk_session_overhead_bytes(const permk_session *session)
 {
-    size_t signature = session->identity != NULL ? PERMK_SIGNATURE_BYTES : 0;
+    size_t signature = session->roster != NULL ? PERMK_SIGNATURE_BYTES : 0;
     return permk_cipher_tag_bytes(session->cipher) + signature;
 }
 
@@ -200,7 +199,7 @@ static bool part_is_possible(const permk_part *part)
 static const unsigned char *part_identity(const permk_session *s, const unsigned char *hash,
                                           const unsigned char *sealed, size_t size)
 {
-    if (s->identity != NULL)
+    if (s->roster != NULL)
         return hash;
     return permk_cipher_is_safe(s->cipher) ? sealed + size - PERMK__TAG_BYTES : NULL;
 }
@@ -214,11 +213,11 @@ static ct_status seal_part(permk_session *s, uint32_t from, const permk_part *pa
     permk__aad_set_part(s, from, part);
     permk__nonce(nonce, s, from, part);
     CT_TRY(permk__aead_seal(&sender->seal, nonce, s->aad, sizeof s->aad, plain, size, out));
-    if (s->identity != NULL) {
+    if (s->roster != NULL) {
         CT_TRY(permk__part_digest(s, hash, out, sealed));
         CT_TRY(permk_identity_sign(s->identity, hash, sizeof hash, out + sealed));
     }
-    return permk__message_extend(&sender->sealed[part->kind], part,
+    return permk__message_extend(s, &sender->sealed[part->kind], part,
                                  size + permk_session_overhead_bytes(s), blocks_of(size),
                                  part_identity(s, hash, out, sealed));
 }
@@ -226,7 +225,8 @@ static ct_status seal_part(permk_session *s, uint32_t from, const permk_part *pa
 static ct_status check_seal(const permk_session *s, uint32_t from, const permk_part *part,
                             ct_diag *diag)
 {
-    if (from >= s->clients || (!permk__simulates(s) && from != s->self))
+    bool cannot_sign = s->roster != NULL && s->identity == NULL;
+    if (from >= s->clients || (!permk__simulates(s) && from != s->self) || cannot_sign)
         return ct_fail(diag, CT_EINVALID, "this session cannot seal as client %u", from);
     if (!part_is_possible(part))
         return ct_fail(diag, CT_EINVALID, "no such part of a message");
@@ -295,12 +295,12 @@ static ct_status open_part(permk_session *s, uint32_t from, const permk_part *pa
     CT_TRY(permk__session_ready(s, from));
     permk__aad_set_part(s, from, part);
     permk__nonce(nonce, s, from, part);
-    if (s->identity != NULL) {
+    if (s->roster != NULL) {
         CT_TRY(permk__part_digest(s, hash, message, sealed));
         CT_TRY(permk_roster_verify(s->roster, from, hash, sizeof hash, message + sealed));
     }
     CT_TRY(permk__aead_open(&sender->open, nonce, s->aad, sizeof s->aad, message, size, plain));
-    return permk__message_extend(&sender->opened[part->kind], part,
+    return permk__message_extend(s, &sender->opened[part->kind], part,
                                  size + permk_session_overhead_bytes(s), blocks_of(size),
                                  part_identity(s, hash, message, sealed));
 }

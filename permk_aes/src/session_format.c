@@ -45,9 +45,7 @@
  * either they are zeros. */
 #include "session_private.h"
 
-#include <ctrain/arena.h>
 #include <ctrain/bytes.h>
-#include <openssl/sha.h>
 #include <string.h>
 
 enum { FORMAT_VERSION = 2, AAD_VALUE_AT = 6, AAD_PART_AT = 96, FLAG_LAST = 1, ENTRY_BYTES = 32 };
@@ -95,32 +93,39 @@ void permk__nonce(unsigned char nonce[PERMK__IV_BYTES], const permk_session *s, 
         nonce[4 + i] ^= (unsigned char)(s->round >> (56 - 8 * i));
 }
 
+ct_status permk__sha256(permk_session *s, unsigned char hash[PERMK__HASH_BYTES],
+                        const permk__piece *pieces, size_t n)
+{
+    bool ok = EVP_DigestInit_ex(s->hash, NULL, NULL) == 1;
+    for (size_t i = 0; i < n; i++)
+        ok = ok && EVP_DigestUpdate(s->hash, pieces[i].data, pieces[i].size) == 1;
+    return ok && EVP_DigestFinal_ex(s->hash, hash, NULL) == 1 ? CT_OK : PERMK_ECRYPTO;
+}
+
 ct_status permk__part_digest(permk_session *s, unsigned char digest[PERMK__HASH_BYTES],
                              const void *sealed, size_t size)
 {
     static const char label[] = "permk 2 part";
-    bool ok = EVP_DigestInit_ex(s->hash, NULL, NULL) == 1 &&
-              EVP_DigestUpdate(s->hash, label, sizeof label - 1) == 1 &&
-              EVP_DigestUpdate(s->hash, s->aad, sizeof s->aad) == 1 &&
-              EVP_DigestUpdate(s->hash, sealed, size) == 1 &&
-              EVP_DigestFinal_ex(s->hash, digest, NULL) == 1;
-    return ok ? CT_OK : PERMK_ECRYPTO;
+    const permk__piece pieces[] = {
+        {label, sizeof label - 1}, {s->aad, sizeof s->aad}, {sealed, size}};
+    return permk__sha256(s, digest, pieces, 3);
 }
 
 /* ---- Messages and the transcript ---- */
 
-ct_status permk__message_extend(permk__message *message, const permk_part *part,
+ct_status permk__message_extend(permk_session *s, permk__message *message, const permk_part *part,
                                 size_t sealed_bytes, uint64_t blocks, const unsigned char *digest)
 {
-    unsigned char link[2 * PERMK__TAG_BYTES] = {0}, hash[PERMK__HASH_BYTES];
-    memcpy(link, message->digest, PERMK__TAG_BYTES);
-    if (digest != NULL)
-        memcpy(link + PERMK__TAG_BYTES, digest, PERMK__TAG_BYTES);
-    if (part->chunk == 0)
-        memcpy(hash, link + PERMK__TAG_BYTES, PERMK__TAG_BYTES);
-    else if (SHA256(link, sizeof link, hash) == NULL)
-        return PERMK_ECRYPTO;
-    memcpy(message->digest, hash, PERMK__TAG_BYTES);
+    static const unsigned char none[PERMK__TAG_BYTES];
+    const unsigned char *chunk = digest != NULL ? digest : none;
+    unsigned char hash[PERMK__HASH_BYTES];
+    if (part->chunk > 0) {
+        const permk__piece link[] = {{message->digest, sizeof message->digest},
+                                     {chunk, PERMK__TAG_BYTES}};
+        CT_TRY(permk__sha256(s, hash, link, 2));
+        chunk = hash;
+    }
+    memcpy(message->digest, chunk, sizeof message->digest);
     message->bytes += sealed_bytes;
     message->blocks += blocks;
     message->chunks = part->chunk + 1;
@@ -128,30 +133,29 @@ ct_status permk__message_extend(permk__message *message, const permk_part *part,
     return CT_OK;
 }
 
-bool permk__record_bytes(uint32_t clients, size_t *bytes)
+static bool hash_entry(permk_session *s, uint32_t from, permk_kind kind)
 {
-    return ct_mul_size(bytes, clients, (PERMK_KINDS - 1) * ENTRY_BYTES) &&
-           ct_add_size(bytes, *bytes, PERMK__HASH_BYTES + 8);
+    const permk__message *message = permk__accepted(s, from, kind);
+    unsigned char entry[ENTRY_BYTES];
+    ct_writer w = ct_writer_view(entry, sizeof entry);
+    ct_write_u32(&w, from);
+    ct_write_u32(&w, (uint32_t)kind);
+    ct_write_u64(&w, message->bytes);
+    ct_write_bytes(&w, message->digest, sizeof message->digest);
+    return EVP_DigestUpdate(s->hash, entry, sizeof entry) == 1;
 }
 
 ct_status permk__transcript_extend(permk_session *s)
 {
-    size_t record_bytes = 0;
-    if (!permk__record_bytes(s->clients, &record_bytes))
-        return CT_ERANGE;
-    ct_writer w = ct_writer_view(s->record, record_bytes);
+    unsigned char head[PERMK__HASH_BYTES + 8];
+    ct_writer w = ct_writer_view(head, sizeof head);
     ct_write_bytes(&w, s->transcript, sizeof s->transcript);
     ct_write_u64(&w, s->round);
-    for (uint32_t i = 0; i < s->clients; i++) {
-        for (permk_kind kind = PERMK_KIND_BLOCK; kind < PERMK_KINDS; kind++) {
-            const permk__message *message = permk__accepted(s, i, kind);
-            if (!message->complete)
-                continue;
-            ct_write_u32(&w, i);
-            ct_write_u32(&w, (uint32_t)kind);
-            ct_write_u64(&w, message->bytes);
-            ct_write_bytes(&w, message->digest, sizeof message->digest);
-        }
-    }
-    return SHA256(s->record, w.at, s->transcript) != NULL ? CT_OK : PERMK_ECRYPTO;
+    bool ok = EVP_DigestInit_ex(s->hash, NULL, NULL) == 1 &&
+              EVP_DigestUpdate(s->hash, head, sizeof head) == 1;
+    for (uint32_t i = 0; i < s->clients; i++)
+        for (permk_kind kind = PERMK_KIND_BLOCK; kind < PERMK_KINDS; kind++)
+            if (permk__accepted(s, i, kind)->complete)
+                ok = ok && hash_entry(s, i, kind);
+    return ok && EVP_DigestFinal_ex(s->hash, s->transcript, NULL) == 1 ? CT_OK : PERMK_ECRYPTO;
 }

@@ -21,8 +21,6 @@
 #include <ctrain/arena.h>
 #include <ctrain/bytes.h>
 #include <openssl/crypto.h>
-#include <openssl/sha.h>
-#include <stdlib.h>
 #include <string.h>
 
 static ct_status expand(const permk_session *s, void *out, size_t size, const char *label,
@@ -36,32 +34,28 @@ static ct_status expand(const permk_session *s, void *out, size_t size, const ch
     return permk__hkdf_expand(out, size, s->secret, info, w.at);
 }
 
-static ct_status derive_salt(unsigned char salt[PERMK__HASH_BYTES],
+static ct_status derive_salt(permk_session *s, unsigned char salt[PERMK__HASH_BYTES],
                              const permk_session_options *opt)
 {
     static const char label[] = "permk 2 session salt";
-    size_t nonce_bytes = 0, all = 0;
-    if (!ct_mul_size(&nonce_bytes, opt->clients, PERMK_NONCE_BYTES) ||
-        !ct_add_size(&all, nonce_bytes, opt->settings_bytes) || !ct_add_size(&all, all, 64))
-        return CT_ENOMEM;
-    unsigned char *text = malloc(all);
-    if (text == NULL)
-        return CT_ENOMEM;
-    ct_writer w = ct_writer_view(text, all);
-    ct_write_bytes(&w, label, sizeof label);
+    unsigned char clients[4];
+    size_t nonce_bytes = 0;
+    ct_writer w = ct_writer_view(clients, sizeof clients);
     ct_write_u32(&w, opt->clients);
-    ct_write_bytes(&w, opt->nonces, nonce_bytes);
-    ct_write_bytes(&w, opt->settings, opt->settings_bytes);
-    bool ok = SHA256(text, w.at, salt) != NULL;
-    free(text);
-    return ok ? CT_OK : PERMK_ECRYPTO;
+    if (!ct_mul_size(&nonce_bytes, opt->clients, PERMK_NONCE_BYTES))
+        return CT_ERANGE;
+    const permk__piece pieces[] = {{label, sizeof label},
+                                   {clients, sizeof clients},
+                                   {opt->nonces, nonce_bytes},
+                                   {opt->settings, opt->settings_bytes}};
+    return permk__sha256(s, salt, pieces, 4);
 }
 
 ct_status permk__session_derive(permk_session *s, const permk_session_options *opt)
 {
     static const unsigned char no_key[PERMK_KEY_BYTES];
     unsigned char salt[PERMK__HASH_BYTES];
-    CT_TRY(derive_salt(salt, opt));
+    CT_TRY(derive_salt(s, salt, opt));
     const unsigned char *group_key = opt->key != NULL ? permk__key_bytes(opt->key) : no_key;
     CT_TRY(permk__hkdf_extract(s->secret, salt, sizeof salt, group_key, PERMK_KEY_BYTES));
     CT_TRY(expand(s, s->id, sizeof s->id, "permk 2 session id", 0));

@@ -44,16 +44,15 @@ struct permk_session {
     uint32_t epoch;
     uint64_t epoch_rounds; // ended in this epoch
     permk_limits limits;
-    const permk_identity *identity; // NULL: not signed
-    const permk_roster *roster;
-    EVP_MD_CTX *hash; // of what is signed; NULL: not signed
+    const permk_identity *identity; // NULL: not signed, or nothing is sealed here
+    const permk_roster *roster;     // NULL: not signed
+    EVP_MD_CTX *hash; // SHA-256, kept: SHA256() would look it up and allocate each time
     unsigned char secret[PERMK__HASH_BYTES];
     unsigned char ownership_key[PERMK_OWNERSHIP_KEY_BYTES];
     unsigned char id[PERMK__SESSION_ID_BYTES];
     unsigned char transcript[PERMK__HASH_BYTES];
     unsigned char aad[PERMK__AAD_BYTES]; // of this round; each part writes its own fields
     char key_id[16];
-    unsigned char *record;  // (permk__record_bytes) scratch: a round as the transcript takes it
     permk__sender *senders; // (n)
 };
 
@@ -90,12 +89,18 @@ void permk__nonce(unsigned char nonce[PERMK__IV_BYTES], const permk_session *s, 
 /* What is signed: label, associated data, and the sealed bytes (ciphertext and tag). */
 CT_MUST_USE ct_status permk__part_digest(permk_session *s, unsigned char digest[PERMK__HASH_BYTES],
                                          const void *sealed, size_t size);
-/* Take a chunk into its message. digest (16) stands for the chunk; may be NULL: zeros. */
-CT_MUST_USE ct_status permk__message_extend(permk__message *message, const permk_part *part,
-                                            size_t sealed_bytes, uint64_t blocks,
-                                            const unsigned char *digest);
-/* Of s->record; false: too large. */
-CT_MUST_USE bool permk__record_bytes(uint32_t clients, size_t *bytes);
+/* Take a chunk into its message. digest (16) stands for the chunk; NULL: zeros. */
+CT_MUST_USE ct_status permk__message_extend(permk_session *s, permk__message *message,
+                                            const permk_part *part, size_t sealed_bytes,
+                                            uint64_t blocks, const unsigned char *digest);
 CT_MUST_USE ct_status permk__transcript_extend(permk_session *s);
+
+typedef struct permk__piece {
+    const void *data;
+    size_t size;
+} permk__piece;
+/* SHA-256 of n pieces, one after the other. */
+CT_MUST_USE ct_status permk__sha256(permk_session *s, unsigned char hash[PERMK__HASH_BYTES],
+                                    const permk__piece *pieces, size_t n);
 
 #endif

@@ -493,6 +493,8 @@ void permk__trainer_report(const permk__trainer *t, bool evaluated, uint32_t pre
                        .grad_norm_squared = evaluated ? t->norm : NAN,
                        .client_bytes_up = so_far->client_bytes_up,
                        .client_bytes_down = so_far->client_bytes_down,
+                       .client_bytes_up_evaluations = so_far->client_bytes_up_evaluations,
+                       .client_bytes_down_evaluations = so_far->client_bytes_down_evaluations,
                        .phases = t->phases,
                        .present = present,
                        .x = t->x};

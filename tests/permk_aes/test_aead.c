@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* AES-GCM, AES-CTR and HKDF through our wrappers against published vectors: a few in this file,
- * all of Wycheproof's where they are at hand. */
+/* AES-GCM, GMAC, AES-CTR, HMAC and HKDF through our wrappers against published vectors: a few in
+ * this file, all of Wycheproof's where they are at hand. */
 #include "ct_test.h"
 
 #include "aead.h"
@@ -54,13 +54,15 @@ static void gcm_published_cases(void **state)
     check_gcm(key, 16, nonce, aad, 20, message, 60, expected);
 }
 
-static void check_wycheproof_gcm(const json_document *doc, size_t test, size_t key_bits)
+/* aad and msg: the names of the two in this file. */
+static void check_wycheproof(const json_document *doc, size_t test, size_t key_bits,
+                             const char *aad_name, const char *message_name)
 {
     size_t key_size, iv_size, aad_size, size, ct_size, tag_size;
     unsigned char *key = json_bytes(doc, test, "key", &key_size);
     unsigned char *nonce = json_bytes(doc, test, "iv", &iv_size);
-    unsigned char *aad = json_bytes(doc, test, "aad", &aad_size);
-    unsigned char *message = json_bytes(doc, test, "msg", &size);
+    unsigned char *aad = json_bytes(doc, test, aad_name, &aad_size);
+    unsigned char *message = json_bytes(doc, test, message_name, &size);
     unsigned char *ct = json_bytes(doc, test, "ct", &ct_size);
     unsigned char *tag = json_bytes(doc, test, "tag", &tag_size);
     unsigned char *sealed = calloc(ct_size + 16, 1), *back = calloc(ct_size + 1, 1);
@@ -92,11 +94,11 @@ static void check_wycheproof_gcm(const json_document *doc, size_t test, size_t k
     free(back);
 }
 
-static void gcm_wycheproof(void **state)
+/* All cases of a file that our interface can express at all; how many. */
+static size_t check_file(const char *name, const char *aad_name, const char *message_name)
 {
-    (void)state;
     json_document doc;
-    if (!json_open(&doc, "aes_gcm_test.json"))
+    if (!json_open(&doc, name))
         skip();
     json_parse(&doc);
     size_t groups = json_get(&doc, 0, "testGroups"), tried = 0;
@@ -104,13 +106,57 @@ static void gcm_wycheproof(void **state)
         size_t bits = json_number(&doc, g, "keySize"), tests = json_get(&doc, g, "tests");
         if (bits == 192 || json_number(&doc, g, "ivSize") != 96 ||
             json_number(&doc, g, "tagSize") != 128)
-            continue; // our interface cannot even express them
+            continue;
         for (size_t t = tests + 1; t < doc.tokens[tests].end; t = doc.tokens[t].end, tried++)
-            check_wycheproof_gcm(&doc, t, bits);
+            check_wycheproof(&doc, t, bits, aad_name, message_name);
     }
     json_close(&doc);
-    print_message("Wycheproof AES-GCM: %zu cases\n", tried);
-    assert_true(tried > 100);
+    print_message("%s: %zu cases\n", name, tried);
+    return tried;
+}
+
+static void gcm_wycheproof(void **state)
+{
+    (void)state;
+    assert_int_equal(check_file("aes_gcm_test.json", "aad", "msg"), 133);
+}
+
+static void gmac_wycheproof(void **state) // GCM of associated data alone
+{
+    (void)state;
+    assert_int_equal(check_file("aes_gmac_test.json", "msg", "nothing"), 138);
+}
+
+/* HKDF-Extract is HMAC-SHA-256(salt, secret). */
+static void hmac_wycheproof(void **state)
+{
+    (void)state;
+    json_document doc;
+    if (!json_open(&doc, "hmac_sha256_test.json"))
+        skip();
+    json_parse(&doc);
+    size_t groups = json_get(&doc, 0, "testGroups"), tried = 0;
+    for (size_t g = groups + 1; g < doc.tokens[groups].end; g = doc.tokens[g].end) {
+        size_t tests = json_get(&doc, g, "tests");
+        for (size_t t = tests + 1; t < doc.tokens[tests].end; t = doc.tokens[t].end) {
+            size_t key_size, size, tag_size;
+            unsigned char *key = json_bytes(&doc, t, "key", &key_size), out[32];
+            unsigned char *text = json_bytes(&doc, t, "msg", &size);
+            unsigned char *tag = json_bytes(&doc, t, "tag", &tag_size);
+            if (size > 0) { // there are no empty secrets
+                ct_assert_ok(permk__hkdf_extract(out, key, key_size, text, size), NULL);
+                assert_int_equal(memcmp(out, tag, tag_size) == 0,
+                                 json_is(&doc, t, "result", "valid"));
+                tried++;
+            }
+            free(key);
+            free(text);
+            free(tag);
+        }
+    }
+    json_close(&doc);
+    print_message("hmac_sha256_test.json: %zu cases\n", tried);
+    assert_int_equal(tried, 114);
 }
 
 static void check_hkdf(const unsigned char *ikm, size_t ikm_size, const unsigned char *salt,
@@ -164,37 +210,56 @@ static void hkdf_wycheproof(void **state)
         }
     }
     json_close(&doc);
-    print_message("Wycheproof HKDF-SHA-256: %zu cases\n", tried);
+    print_message("hkdf_sha256_test.json: %zu cases\n", tried);
     assert_true(tried > 80);
 }
 
-static void ctr_published_case(void **state) // NIST SP 800-38A, F.5.1
+/* 64 bytes through our wrapper, both ways. */
+static void check_ctr(const char *key_hex, const char *iv_hex, const char *in, const char *expected)
 {
-    (void)state;
-    unsigned char key[16], iv[PERMK__IV_BYTES], message[64], expected[64], out[64], back[64];
-    unhex(key, "2b7e151628aed2a6abf7158809cf4f3c", 32);
-    unhex(iv, "f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff", 32);
-    unhex(message,
-          "6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51"
-          "30c81c46a35ce411e5fbc1191a0a52eff69f2445df4f9b17ad2b417be66c3710",
-          128);
-    unhex(expected,
-          "874d6191b620e3261bef6864990db6ce9806f66b7970fdff8617187bb9fffdff"
-          "5ae4df3edbd5d35e5b4f09020db03eab1e031dda2fbe03d1792170a0f3009cee",
-          128);
+    unsigned char key[16], iv[PERMK__IV_BYTES], message[64], ciphertext[64], out[64], back[64];
+    unhex(key, key_hex, 32);
+    unhex(iv, iv_hex, 32);
+    unhex(message, in, 128);
+    unhex(ciphertext, expected, 128);
     permk__aead seal, open;
     ct_assert_ok(permk__aead_init(&seal, PERMK_AES_128_CTR, key, true), NULL);
     ct_assert_ok(permk__aead_init(&open, PERMK_AES_128_CTR, key, false), NULL);
     ct_assert_ok(permk__aead_seal(&seal, iv, "not used", 8, message, 64, out), NULL);
-    assert_memory_equal(out, expected, 64);
+    assert_memory_equal(out, ciphertext, 64);
     ct_assert_ok(permk__aead_open(&open, iv, NULL, 0, out, 64, back), NULL);
     assert_memory_equal(back, message, 64);
     permk__aead_clear(&seal);
     permk__aead_clear(&open);
 }
 
-/* The file of the same standard has the 128-bit case above and the 256-bit one our generator of
- * ownership maps rests on. */
+static void ctr_published_case(void **state) // NIST SP 800-38A, F.5.1
+{
+    (void)state;
+    check_ctr("2b7e151628aed2a6abf7158809cf4f3c", "f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff",
+              "6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51"
+              "30c81c46a35ce411e5fbc1191a0a52eff69f2445df4f9b17ad2b417be66c3710",
+              "874d6191b620e3261bef6864990db6ce9806f66b7970fdff8617187bb9fffdff"
+              "5ae4df3edbd5d35e5b4f09020db03eab1e031dda2fbe03d1792170a0f3009cee");
+}
+
+/* The 256-bit cipher our generator of ownership maps rests on. */
+static void check_ctr_256(const char *key_hex, const char *iv_hex, const char *in,
+                          const char *expected)
+{
+    unsigned char key[32], iv[16], message[64], ciphertext[64], out[64];
+    unhex(key, key_hex, 64);
+    unhex(iv, iv_hex, 32);
+    unhex(message, in, 128);
+    unhex(ciphertext, expected, 128);
+    int n = 0;
+    EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
+    assert_int_equal(EVP_EncryptInit_ex(context, EVP_aes_256_ctr(), NULL, key, iv), 1);
+    assert_int_equal(EVP_EncryptUpdate(context, out, &n, message, 64), 1);
+    assert_memory_equal(out, ciphertext, 64);
+    EVP_CIPHER_CTX_free(context);
+}
+
 static void ctr_vectors_file(void **state)
 {
     (void)state;
@@ -208,18 +273,10 @@ static void ctr_vectors_file(void **state)
     while (fgets(line, sizeof line, file) != NULL) {
         if (sscanf(line, "%d %64s %32s %199s %199s", &bits, key, iv, in, out) != 5 || bits == 192)
             continue;
-        unsigned char k[32], v[16], message[64], expected[64], got[64];
-        unhex(k, key, strlen(key));
-        unhex(v, iv, 32);
-        unhex(message, in, 128);
-        unhex(expected, out, 128);
-        int n = 0;
-        EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
-        const EVP_CIPHER *cipher = bits == 128 ? EVP_aes_128_ctr() : EVP_aes_256_ctr();
-        assert_int_equal(EVP_EncryptInit_ex(context, cipher, NULL, k, v), 1);
-        assert_int_equal(EVP_EncryptUpdate(context, got, &n, message, 64), 1);
-        assert_memory_equal(got, expected, 64);
-        EVP_CIPHER_CTX_free(context);
+        if (bits == 128)
+            check_ctr(key, iv, in, out);
+        else
+            check_ctr_256(key, iv, in, out);
         tried++;
     }
     fclose(file);
@@ -227,12 +284,38 @@ static void ctr_vectors_file(void **state)
     assert_int_equal(tried, 2);
 }
 
+/* What does not verify leaves nothing behind, where it lay neither. */
+static void a_wrong_tag_leaves_zeros(void **state)
+{
+    (void)state;
+    static const unsigned char key[32] = {1}, iv[PERMK__IV_BYTES] = {2};
+    for (permk_cipher cipher = PERMK_AES_128_GCM; cipher <= PERMK_AES_256_GCM; cipher++) {
+        unsigned char buffer[1000 + 16];
+        permk__aead seal, open;
+        ct_assert_ok(permk__aead_init(&seal, cipher, key, true), NULL);
+        ct_assert_ok(permk__aead_init(&open, cipher, key, false), NULL);
+        for (int intact = 0; intact < 2; intact++) { // a failure does not spoil the context either
+            memset(buffer, 7, 1000);
+            ct_assert_ok(permk__aead_seal(&seal, iv, "aad", 3, buffer, 1000, buffer), NULL);
+            buffer[1000 + 9] = (unsigned char)(buffer[1000 + 9] ^ !intact);
+            ct_status status = permk__aead_open(&open, iv, "aad", 3, buffer, 1000, buffer);
+            assert_int_equal(status, intact ? CT_OK : PERMK_EAUTH);
+            for (size_t i = 0; i < 1000; i++)
+                assert_int_equal(buffer[i], intact ? 7 : 0);
+        }
+        permk__aead_clear(&seal);
+        permk__aead_clear(&open);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(gcm_published_cases), cmocka_unit_test(gcm_wycheproof),
-        cmocka_unit_test(hkdf_published_case), cmocka_unit_test(hkdf_wycheproof),
-        cmocka_unit_test(ctr_published_case),  cmocka_unit_test(ctr_vectors_file),
+        cmocka_unit_test(gcm_published_cases),      cmocka_unit_test(gcm_wycheproof),
+        cmocka_unit_test(gmac_wycheproof),          cmocka_unit_test(hmac_wycheproof),
+        cmocka_unit_test(hkdf_published_case),      cmocka_unit_test(hkdf_wycheproof),
+        cmocka_unit_test(ctr_published_case),       cmocka_unit_test(ctr_vectors_file),
+        cmocka_unit_test(a_wrong_tag_leaves_zeros),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -206,6 +206,247 @@ static void processes_and_simulation_agree_bit_for_bit(void **state)
     }
 }
 
+/* Run the group, and the simulation of its options; the same bits everywhere. */
+static void expect_simulation(group *g, const permk_train_options *opt, size_t d)
+{
+    double x[MAX_D];
+    memcpy(x, g->clients[0].start, sizeof x);
+    permk_train_options plain = *opt;
+    plain.identity = NULL;
+    plain.roster = NULL;
+    plain.is_signed = false;
+    permk_result expected;
+    ct_diag diag = {""};
+    ct_assert_ok(permk_simulate(&expected, &g->clients[0].problem, x, &plain, &diag), &diag);
+    group_run(g);
+    ct_assert_ok(g->status, &g->diag);
+    for (uint32_t i = 0; i < g->n; i++) {
+        const actor *a = &g->clients[i];
+        ct_assert_ok(a->status, &a->diag);
+        assert_int_equal(a->result.outcome, expected.outcome);
+        assert_int_equal(a->result.rounds, expected.rounds);
+        assert_memory_equal(a->result.x_sha256, expected.x_sha256, 32);
+        assert_memory_equal(a->x, x, d * sizeof *x);
+    }
+}
+
+static void every_method_agrees_with_the_simulation(void **state)
+{
+    (void)state;
+    for (int m = PERMK_METHOD_GD; m <= PERMK_METHOD_EF21; m++) {
+        for (int c = PERMK_COMPRESSOR_PERMK; c <= PERMK_COMPRESSOR_IDENTITY; c++) {
+            bool unbiased_only = m == PERMK_METHOD_DIANA || m == PERMK_METHOD_MARINA;
+            if (c == PERMK_COMPRESSOR_TOPK && unbiased_only)
+                continue;
+            permk_train_options opt = options((permk_method)m, (permk_rule)(c % 3), 0, 25);
+            opt.compressor = (permk_compressor)c;
+            opt.value = (permk_value)(1 + c % 3);
+            opt.step = 0.002;
+            opt.k = 7;
+            opt.chunk_bytes = 64;
+            opt.limits.rounds = 10; // two changes of keys
+            group g;
+            group_init(&g, 4, 50, &opt);
+            expect_simulation(&g, &opt, 50);
+            assert_int_equal(g.clients[1].result.epochs, 2);
+            group_clear(&g);
+        }
+    }
+}
+
+/* ---- Identities: a key that is agreed upon, signed messages ---- */
+
+typedef struct members {
+    permk_identity *identity[MAX_N];
+    permk_roster *roster;
+} members;
+
+static void members_init(members *m, uint32_t n)
+{
+    unsigned char keys[MAX_N * PERMK_PUBLIC_KEY_BYTES];
+    ct_diag diag = {""};
+    for (uint32_t i = 0; i < n; i++) {
+        ct_assert_ok(permk_identity_generate(&m->identity[i], &diag), &diag);
+        memcpy(keys + i * PERMK_PUBLIC_KEY_BYTES, permk_identity_public(m->identity[i]),
+               PERMK_PUBLIC_KEY_BYTES);
+    }
+    ct_assert_ok(permk_roster_create(&m->roster, keys, n, &diag), &diag);
+}
+
+static void members_clear(members *m, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        permk_identity_destroy(m->identity[i]);
+    permk_roster_destroy(m->roster);
+}
+
+static void introduce(group *g, const members *m, bool sign, bool agree)
+{
+    for (uint32_t i = 0; i < g->n; i++) {
+        permk_train_options *opt = &g->clients[i].opt;
+        opt->identity = m->identity[i];
+        opt->roster = m->roster;
+        opt->is_signed = sign;
+        if (agree)
+            opt->key = NULL;
+    }
+}
+
+static void keys_are_agreed_upon_and_messages_signed(void **state)
+{
+    (void)state;
+    for (int how = 0; how < 4; how++) {
+        bool sign = how % 2 == 1, agree = how < 2;
+        permk_train_options opt = options(PERMK_METHOD_DCGD, PERMK_RULE_LINES, 0, 12);
+        group g;
+        members m;
+        group_init(&g, 5, 40, &opt);
+        members_init(&m, 5);
+        introduce(&g, &m, sign, agree);
+        expect_simulation(&g, &opt, 40);
+        assert_int_equal(g.clients[0].result.client_bytes_up_per_round,
+                         12 + 1 + 8 * 8 + 16 + (sign ? PERMK_SIGNATURE_BYTES : 0));
+        group_clear(&g);
+        members_clear(&m, 5);
+    }
+}
+
+static void a_stranger_is_not_let_in(void **state)
+{
+    (void)state;
+    permk_train_options opt = options(PERMK_METHOD_DCGD, PERMK_RULE_ROTATION, 0, 12);
+    group g;
+    members m, others;
+    group_init(&g, 3, 40, &opt);
+    members_init(&m, 3);
+    members_init(&others, 3);
+    introduce(&g, &m, false, true);
+    g.clients[2].opt.identity = others.identity[2]; // client 2 has a roster of its own
+    g.clients[2].opt.roster = others.roster;
+    group_run(&g);
+    for (uint32_t i = 0; i < 2; i++) {
+        ct_assert_status(g.clients[i].status, PERMK_EAUTH, &g.clients[i].diag);
+        ct_assert_contains(g.clients[i].diag.text, "client 2");
+        ct_assert_contains(g.clients[i].diag.text, "roster");
+    }
+    expect_unchanged(&g);
+    group_clear(&g);
+    members_clear(&m, 3);
+    members_clear(&others, 3);
+}
+
+/* ---- f evaluated by all: each client holds its own rows only ---- */
+
+static ct_dataset *make_rows(void)
+{
+    ct_sparse_options sparse = ct_sparse_options_default();
+    sparse.rows = 200;
+    sparse.cols = 20;
+    sparse.nnz_per_row = 5;
+    sparse.positive_fraction = 0.4;
+    ct_dataset *data;
+    ct_diag diag = {""};
+    ct_assert_ok(ct_dataset_generate_sparse(&data, &sparse, &diag), &diag);
+    return data;
+}
+
+static void clients_with_their_own_rows_evaluate_together(void **state)
+{
+    (void)state;
+    permk_train_options opt = options(PERMK_METHOD_DIANA, PERMK_RULE_ROTATION, 1e-8, 20000);
+    opt.step = 0;
+    opt.eval_every = 50;
+    group g;
+    ct_diag diag = {""};
+    group_init(&g, 4, 21, &opt);
+    ct_dataset *data = make_rows();
+    permk_logistic_options logistic = permk_logistic_options_default(4);
+    logistic.lambda = 0.01;
+    permk_problem all;
+    ct_assert_ok(permk_logistic_init(&all, data, &logistic, &diag), &diag);
+    for (uint32_t i = 0; i < 4; i++) {
+        permk_problem_clear(&g.clients[i].problem);
+        logistic.own = i;
+        ct_assert_ok(permk_logistic_init(&g.clients[i].problem, data, &logistic, &diag), &diag);
+        assert_true(g.clients[i].problem.own_only);
+    }
+    double x[MAX_D];
+    memcpy(x, g.clients[0].start, sizeof x);
+    permk_result expected;
+    ct_assert_ok(permk_simulate(&expected, &all, x, &opt, &diag), &diag);
+    group_run(&g);
+    ct_assert_ok(g.status, &g.diag);
+    for (uint32_t i = 0; i < 4; i++) {
+        const permk_result *r = &g.clients[i].result;
+        ct_assert_ok(g.clients[i].status, &g.clients[i].diag);
+        assert_int_equal(r->outcome, PERMK_CONVERGED);
+        assert_int_equal(r->rounds, expected.rounds);
+        assert_memory_equal(r->x_sha256, expected.x_sha256, 32);
+        ct_assert_near(r->f, expected.f, 1e-12, 0);
+        assert_true(r->client_bytes_down_evaluations > 3 * 8 * 22);
+    }
+    permk_problem_clear(&all);
+    ct_dataset_destroy(data);
+    group_clear(&g);
+}
+
+/* ---- A client that is lost on the way ---- */
+
+/* A problem that fails after some gradients: its client then ends without a word. */
+typedef struct failing_problem {
+    permk_problem inner;
+    unsigned left;
+} failing_problem;
+
+static void failing_move(void *state, const double *x)
+{
+    failing_problem *f = state;
+    f->inner.ops->move(f->inner.state, x);
+}
+
+static ct_status failing_gradient(void *state, uint32_t client, double *loss, double *gradient,
+                                  ct_diag *diag)
+{
+    failing_problem *f = state;
+    if (f->left-- == 0)
+        return ct_fail(diag, CT_ENUMERIC, "out of gradients");
+    return f->inner.ops->gradient(f->inner.state, client, loss, gradient, diag);
+}
+
+static void failing_destroy(void *state)
+{
+    failing_problem *f = state;
+    permk_problem_clear(&f->inner);
+}
+
+static const permk_problem_ops failing_ops = {
+    .move = failing_move, .gradient = failing_gradient, .destroy = failing_destroy};
+
+static void training_goes_on_without_a_lost_client(void **state)
+{
+    (void)state;
+    permk_train_options opt = options(PERMK_METHOD_DCGD, PERMK_RULE_ROTATION, 0, 40);
+    group g;
+    group_init(&g, 4, 30, &opt);
+    g.server_opt.min_clients = 2;
+    failing_problem quitter = {.inner = g.clients[2].problem, .left = 5};
+    g.clients[2].problem.ops = &failing_ops;
+    g.clients[2].problem.state = &quitter;
+    group_run(&g);
+    ct_assert_ok(g.status, &g.diag);
+    assert_int_equal(g.result.lost, 1);
+    for (uint32_t i = 0; i < 4; i++) {
+        if (i == 2)
+            continue;
+        const actor *a = &g.clients[i];
+        ct_assert_ok(a->status, &a->diag);
+        assert_int_equal(a->result.outcome, PERMK_MAX_ROUNDS);
+        assert_true(a->result.absences >= 34);
+        assert_memory_equal(a->result.x_sha256, g.clients[0].result.x_sha256, 32);
+    }
+    group_clear(&g);
+}
+
 /* ---- A server that lies ---- */
 
 typedef enum lie { FLIP, CUT, EXTEND, REPEAT, REPLAY, SWAP, RENAME, STOP_FOR_BLOCK, SPLIT } lie;
@@ -452,6 +693,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(processes_and_simulation_agree_bit_for_bit),
+        cmocka_unit_test(every_method_agrees_with_the_simulation),
+        cmocka_unit_test(keys_are_agreed_upon_and_messages_signed),
+        cmocka_unit_test(a_stranger_is_not_let_in),
+        cmocka_unit_test(clients_with_their_own_rows_evaluate_together),
+        cmocka_unit_test(training_goes_on_without_a_lost_client),
         cmocka_unit_test(a_lying_server_is_found_out),
         cmocka_unit_test(a_repeated_block_is_refused),
         cmocka_unit_test(a_wrong_key_is_named),

@@ -4,12 +4,14 @@
 #include "ct_test.h"
 
 #include <ctrain/blas.h>
+#include <ctrain/rng.h>
 #include <math.h>
 #include <permk_aes/quadratic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "mt19937.h"
+#include "quadratic_kernels.h"
 
 static void mt19937_known_answers(void **state)
 {
@@ -186,6 +188,49 @@ static void gradients_match_differences_and_blocks(void **state)
     permk_problem_clear(&p);
 }
 
+/* Every table gives the bits of the portable one, which gives the sums to rounding. */
+static void kernels_agree_to_the_last_bit(void **state)
+{
+    (void)state;
+    enum { MOST_ROWS = 7, MOST = 70 };
+    static float rows[MOST_ROWS * MOST], b[MOST_ROWS];
+    static double x[MOST], r[MOST_ROWS], g[MOST], same_r[MOST_ROWS], same_g[MOST];
+    const permk__quadratic_kernels *scalar = permk__quadratic_kernels_of(CT_SIMD_SCALAR);
+    ct_rng rng;
+    ct_rng_init(&rng, 11, CT_RNG_USER, 0, 0);
+    for (size_t k = 0; k < MOST_ROWS * MOST; k++)
+        rows[k] = (float)ct_rng_normal(&rng);
+    for (size_t k = 0; k < MOST_ROWS; k++)
+        b[k] = (float)ct_rng_normal(&rng);
+    for (size_t j = 0; j < MOST; j++)
+        x[j] = ct_rng_normal(&rng);
+    for (size_t m = 1; m <= MOST_ROWS; m++) {
+        for (size_t d = 1; d <= MOST; d++) {
+            size_t length = d - d / 3, first = d / 3;
+            scalar->residual(r, rows, b, x, m, d);
+            memcpy(g, x, sizeof g);
+            scalar->add_rows(g, rows + first, d, length, r, m);
+            double expected = -(double)b[m - 1], entry = x[length - 1];
+            for (size_t j = 0; j < d; j++)
+                expected += (double)rows[(m - 1) * d + j] * x[j];
+            for (size_t k = 0; k < m; k++)
+                entry += r[k] * (double)rows[k * d + d - 1];
+            ct_assert_near(r[m - 1], expected, 1e-12, 1e-12);
+            ct_assert_near(g[length - 1], entry, 1e-12, 1e-12);
+            for (int simd = CT_SIMD_AVX2; simd <= CT_SIMD_AVX512; simd++) {
+                const permk__quadratic_kernels *table = permk__quadratic_kernels_of((ct_simd)simd);
+                if (table == NULL)
+                    continue;
+                table->residual(same_r, rows, b, x, m, d);
+                assert_memory_equal(same_r, r, m * sizeof *r);
+                memcpy(same_g, x, sizeof same_g);
+                table->add_rows(same_g, rows + first, d, length, r, m);
+                assert_memory_equal(same_g, g, sizeof g);
+            }
+        }
+    }
+}
+
 static void bad_options_are_refused(void **state)
 {
     (void)state;
@@ -215,6 +260,7 @@ int main(void)
         cmocka_unit_test(fingerprint_of_the_published_problem),
         cmocka_unit_test(spectrum_is_as_promised),
         cmocka_unit_test(gradients_match_differences_and_blocks),
+        cmocka_unit_test(kernels_agree_to_the_last_bit),
         cmocka_unit_test(bad_options_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -190,6 +190,23 @@ static void chunks_come_once_and_in_order(void **state)
     permk_session_destroy(b);
 }
 
+/* Where nothing is authenticated, order is all there is. */
+static void nothing_follows_the_last_chunk(void **state)
+{
+    (void)state;
+    permk_session_options opt = options(1);
+    opt.cipher = PERMK_AES_128_CTR;
+    permk_session *b = create(&opt);
+    unsigned char any[HALF] = {0}, plain[HALF];
+    for (int h = 0; h < 2; h++)
+        ct_assert_ok(permk_session_open(b, 0, &halves[h], any, HALF, plain, HALF, NULL), NULL);
+    permk_part third = halves[1];
+    third.chunk = 2;
+    refuse_part(b, 0, &third, any, HALF, HALF);
+    refuse_part(b, 0, &halves[0], any, HALF, HALF);
+    permk_session_destroy(b);
+}
+
 /* Without its last chunk a message does not count: it is as if none had come. */
 static void a_message_without_its_end_is_absent(void **state)
 {
@@ -325,6 +342,30 @@ static void a_nonce_is_spent_by_one_part(void **state)
     permk_session_destroy(a);
 }
 
+/* Where encryption fails nobody knows how far it came: its nonce is not used again, and the message
+ * remains incomplete. */
+static void a_failed_part_is_not_sealed_again(void **state)
+{
+    (void)state;
+    unsigned char sealed[SIZE];
+    permk_session *a = member(0);
+    seal_part_of(a, 0, &halves[0], message[0], HALF, sealed);
+    EVP_CIPHER_CTX *good = a->senders[0].seal.context;
+    a->senders[0].seal.context = EVP_CIPHER_CTX_new(); // without a key
+    ct_assert_status(permk_session_seal(a, 0, &halves[1], message[0], HALF, sealed, NULL),
+                     PERMK_ECRYPTO, NULL);
+    EVP_CIPHER_CTX_free(a->senders[0].seal.context);
+    a->senders[0].seal.context = good;
+    for (uint32_t chunk = 0; chunk < 4; chunk++) {
+        permk_part part = halves[1];
+        part.chunk = chunk;
+        ct_assert_status(permk_session_seal(a, 0, &part, message[0], HALF, sealed, NULL),
+                         CT_EINVALID, NULL);
+    }
+    assert_false(permk_session_complete(a, 0, PERMK_KIND_BLOCK));
+    permk_session_destroy(a);
+}
+
 static void impossible_parts_are_refused(void **state)
 {
     (void)state;
@@ -451,11 +492,13 @@ int main(void)
         cmocka_unit_test(another_length_is_refused),
         cmocka_unit_test(another_meaning_is_refused),
         cmocka_unit_test(chunks_come_once_and_in_order),
+        cmocka_unit_test(nothing_follows_the_last_chunk),
         cmocka_unit_test(a_message_without_its_end_is_absent),
         cmocka_unit_test(replay_and_delay_are_refused),
         cmocka_unit_test(a_split_view_is_noticed_in_the_next_round),
         cmocka_unit_test(other_sessions_are_refused),
         cmocka_unit_test(a_nonce_is_spent_by_one_part),
+        cmocka_unit_test(a_failed_part_is_not_sealed_again),
         cmocka_unit_test(impossible_parts_are_refused),
         cmocka_unit_test(a_forger_is_not_heard_for_ever),
         cmocka_unit_test(bad_options_are_refused),

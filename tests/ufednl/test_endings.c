@@ -285,16 +285,23 @@ static void test_divergence_over_a_transport(void **state)
     dense_case c;
     dense_case_init(&c, ROWS, FEATURES, true, 0.5, 4);
     static const double steps[] = {1e4, 1e200, 1e307, 1e308};
+    const double label[2] = {1.0, -1.0};
+    fednl_model *start;
+    ct_assert_ok(fednl_model_create(&start, FEATURES, 1.0, label), NULL);
+    for (size_t k = 0; k < c.d; k++)
+        start->w[k] = 10.0;
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
         fednl_options opt = options();
         opt.algorithm = FEDNL_ALGORITHM_GD;
         opt.step_size = steps[i];
         opt.lambda = 40.0;
+        opt.start = start;
         fednl_result here = solve(c.data, &opt, NULL), there = run_elsewhere(c.data, &opt);
         assert_int_equal(here.outcome, FEDNL_DIVERGED);
         assert_int_equal(there.outcome, FEDNL_DIVERGED);
         assert_int_equal(there.rounds, here.rounds);
     }
+    fednl_model_destroy(start);
     dense_case_clear(&c);
 }
 

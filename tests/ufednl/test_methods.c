@@ -495,6 +495,15 @@ static void test_gradient_descent(void **state)
     dense_case_clear(&c);
 }
 
+/* Where f and slopes tell nothing any more, no search goes far. */
+static void watch_steps(void *context, const fednl_round *round)
+{
+    double *grad_norm = context;
+    if (round->round > 0 && *grad_norm < 1e-9)
+        assert_true(round->step <= 1.0);
+    *grad_norm = round->grad_norm;
+}
+
 static void test_lbfgs(void **state)
 {
     (void)state;
@@ -505,6 +514,9 @@ static void test_lbfgs(void **state)
         options(FEDNL_ALGORITHM_LBFGS, FEDNL_OPTION_DEFAULT, FEDNL_COMPRESSOR_IDENTITY);
     opt.tol = 1e-12;
     opt.max_rounds = 60;
+    double grad_norm;
+    opt.on_round = watch_steps;
+    opt.context = &grad_norm;
     dense_method_init(&m, &c, CLIENTS, sizes, &opt);
     double x[DENSE_MOST] = {0}, g[DENSE_MOST], step[DENSE_MOST];
     for (int i = 0; i < 30; i++) {
@@ -528,6 +540,44 @@ static void test_lbfgs(void **state)
     dense_case_clear(&c);
 }
 
+// features so small that the first step becomes many times the gradient: f and gradient are those
+// of the point reached, not of margins interpolated over that length
+static void test_lbfgs_with_long_steps(void **state)
+{
+    (void)state;
+    dense_case c;
+    trace t;
+    static dense_method m;
+    double value[60 * 4], sign[60], longest = 0.0;
+    ct_rng rng;
+    ct_rng_init(&rng, 12, CT_RNG_USER, 0, 0);
+    ct_rng_fill_normal_f64(&rng, value, 60 * 4, 0.0, 1e-5);
+    for (size_t j = 0; j < 60; j++)
+        sign[j] = ct_rng_uniform(&rng) < 0.5 ? 1.0 : -1.0;
+    dense_case_take(&c, 60, 4, false, value, sign);
+    fednl_options opt =
+        options(FEDNL_ALGORITHM_LBFGS, FEDNL_OPTION_DEFAULT, FEDNL_COMPRESSOR_IDENTITY);
+    opt.intercept = false;
+    opt.lambda = 1e-14;
+    const double label[2] = {1.0, -1.0};
+    fednl_model *start;
+    ct_assert_ok(fednl_model_create(&start, 4, -1.0, label), NULL);
+    ct_rng_fill_normal_f64(&rng, start->w, 4, 0.0, 1e5); // margins of about 1
+    opt.start = start;
+    run(&t, &c, &opt);
+    dense_method_init(&m, &c, CLIENTS, sizes, &opt);
+    for (size_t r = 0; r < t.n; r++) {
+        double g[DENSE_MOST];
+        method_gradient(&m, t.x[r], g);
+        ct_assert_near(t.round[r].f, method_loss(&m, t.x[r]), 1e-14, 0.0);
+        ct_assert_near(t.round[r].grad_norm, sqrt(dense_dot(m.d, g, g)), 1e-9, 1e-18);
+        longest = fmax(longest, t.round[r].step);
+    }
+    assert_true(longest > 1e6);
+    fednl_model_destroy(start);
+    dense_case_clear(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -540,6 +590,7 @@ int main(void)
         cmocka_unit_test(test_bidirectional),
         cmocka_unit_test(test_gradient_descent),
         cmocka_unit_test(test_lbfgs),
+        cmocka_unit_test(test_lbfgs_with_long_steps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,8 @@
  * small and odd data sets with every method. */
 #include "solve_case.h"
 
+#include <sys/resource.h>
+
 enum { CLIENTS = 4, ROWS = 48 };
 
 static const size_t sizes[CLIENTS] = {1, 25, 8, 14};
@@ -63,6 +65,35 @@ static void test_weights(void **state)
         ct_assert_near(result.grad_norm, sqrt(dense_dot(m.d, g, g)), 1e-13, 0.0);
         ct_assert_near(result.x_norm, sqrt(dense_dot(m.d, x, x)), 1e-14, 0.0);
     }
+    fednl_model_destroy(start);
+    dense_case_clear(&c);
+}
+
+// the certificate's weights follow the rows, wherever they were dealt
+static void test_weights_of_shuffled_rows(void **state)
+{
+    (void)state;
+    dense_case c;
+    double x[DENSE_MOST];
+    dense_case_init(&c, ROWS, 9, true, 0.5, 3);
+    fednl_model *start = model_of(9, 1.0, 0.3);
+    fednl_options opt = options();
+    opt.shuffle = true;
+    opt.weights = FEDNL_WEIGHTS_EQUAL;
+    opt.start = start;
+    opt.max_rounds = 0;
+    in_order(&c, start->w, x);
+    ct_split_options split_opt = ct_split_options_default(CLIENTS);
+    split_opt.sizes = sizes;
+    split_opt.seed = opt.seed;
+    ct_split *split;
+    ct_assert_ok(ct_split_create(&split, c.data, &split_opt, NULL), NULL);
+    double f = 0.5 * opt.lambda * dense_dot(c.d, x, x);
+    for (size_t i = 0; i < CLIENTS; i++)
+        for (size_t j = split->start[i]; j < split->start[i + 1]; j++)
+            f += dense_loss((dense_part){&c, split->order[j], 1}, x) / (double)(CLIENTS * sizes[i]);
+    ct_assert_near(solve(c.data, &opt, NULL).f, f, 1e-13, 0.0);
+    ct_split_destroy(split);
     fednl_model_destroy(start);
     dense_case_clear(&c);
 }
@@ -270,6 +301,19 @@ static void test_features_and_labels_of_few(void **state)
     dense_case_clear(&c);
 }
 
+// without an intercept: its rows have no column, and its Hessian no entry
+static void test_a_client_without_columns(void **state)
+{
+    (void)state;
+    static const double value[] = {1.0, -0.5, 0.25, 2.0, -1.0, 0.5, 0.0, 0.0, 0.0, 0.0};
+    static const double sign[] = {1, 1, -1, 1, -1};
+    static const size_t of_client[] = {3, 2};
+    dense_case c;
+    dense_case_take(&c, 5, 2, false, value, sign);
+    check_all_methods(&c, 2, of_client);
+    dense_case_clear(&c);
+}
+
 /* ---- dimensions ---- */
 
 /* Two rows of many features each. */
@@ -307,10 +351,89 @@ static void test_first_order_methods_of_many_features(void **state)
     ct_dataset_destroy(data);
 }
 
+// each client's gradient is kept by FedNL-PP: 1.6 GB here, in a process of 1 GiB
+static void test_memory_of_many_clients(void **state)
+{
+    (void)state;
+#ifdef CT_TEST_SANITIZED
+    skip(); // needs terabytes of addresses
+#endif
+    enum { MANY = 100000, WIDE = 2000 };
+    size_t *start = calloc(MANY + 1, sizeof *start);
+    uint32_t *col = calloc(MANY, sizeof *col);
+    double *val = calloc(MANY, sizeof *val), *label = calloc(MANY, sizeof *label);
+    for (size_t j = 0; j < MANY; j++) {
+        start[j + 1] = j + 1;
+        col[j] = (uint32_t)(j % WIDE);
+        val[j] = 1.0;
+        label[j] = j % 3 == 0 ? 1.0 : -1.0;
+    }
+    ct_dataset *data;
+    ct_assert_ok(ct_dataset_from_csr(&data, MANY, WIDE, start, col, val, label, NULL), NULL);
+    free(start);
+    free(col);
+    free(val);
+    free(label);
+    fednl_options opt = fednl_options_default();
+    opt.algorithm = FEDNL_ALGORITHM_PP;
+    opt.clients = MANY;
+    struct rlimit before, limit;
+    assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
+    limit = before;
+    limit.rlim_cur = (rlim_t)1 << 30;
+    assert_int_equal(setrlimit(RLIMIT_AS, &limit), 0);
+    solver_refuse(data, &opt, CT_ENOMEM, "100000 clients need 1.66 GB");
+    assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
+    ct_dataset_destroy(data);
+}
+
+/* ---- refusals ---- */
+
+static void test_messages_name_the_bounds(void **state)
+{
+    (void)state;
+    dense_case c;
+    dense_case_init(&c, ROWS, 9, true, 0.5, 3);
+    fednl_options opt = options();
+    opt.alpha = 1.5;
+    solver_refuse(c.data, &opt, CT_EINVALID, "alpha = 1.5 (must be at least 0 and at most 1)");
+    opt = options();
+    opt.line_search_decrease = 0.0;
+    solver_refuse(c.data, &opt, CT_EINVALID, "= 0 (must be above 0 and at most 0.5)");
+    opt = options();
+    opt.lambda = INFINITY;
+    solver_refuse(c.data, &opt, CT_EINVALID, "lambda = inf (must be at least 0 and finite)");
+    opt = options();
+    opt.participants = 5;
+    solver_refuse(c.data, &opt, CT_EINVALID, "5 participants of 4 clients");
+    dense_case_clear(&c);
+}
+
+// what is not used is not reported either
+static void test_k_and_alpha_of_the_result(void **state)
+{
+    (void)state;
+    dense_case c;
+    dense_case_init(&c, ROWS, 9, true, 0.5, 3);
+    fednl_options opt = options();
+    opt.alpha = 0.5;
+    opt.algorithm = FEDNL_ALGORITHM_LBFGS;
+    fednl_result result = solve(c.data, &opt, NULL);
+    assert_true(result.k == 0 && result.alpha == 0.0);
+    opt.algorithm = FEDNL_ALGORITHM_LS;
+    result = solve(c.data, &opt, NULL);
+    assert_true(result.k == 55 && result.alpha == 1.0);
+    opt.compressor = FEDNL_COMPRESSOR_TOPK;
+    result = solve(c.data, &opt, NULL);
+    assert_true(result.k == 7 && result.alpha == 0.5);
+    dense_case_clear(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_weights),
+        cmocka_unit_test(test_weights_of_shuffled_rows),
         cmocka_unit_test(test_intercept_that_is_not_regularised),
         cmocka_unit_test(test_start_at_the_optimum),
         cmocka_unit_test(test_start_from_another_shape),
@@ -319,7 +442,11 @@ int main(void)
         cmocka_unit_test(test_one_weight),
         cmocka_unit_test(test_one_row_a_client),
         cmocka_unit_test(test_features_and_labels_of_few),
+        cmocka_unit_test(test_a_client_without_columns),
         cmocka_unit_test(test_first_order_methods_of_many_features),
+        cmocka_unit_test(test_memory_of_many_clients),
+        cmocka_unit_test(test_messages_name_the_bounds),
+        cmocka_unit_test(test_k_and_alpha_of_the_result),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

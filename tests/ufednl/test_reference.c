@@ -127,6 +127,85 @@ static void test_142_clients_top_k(void **state)
         solve_and_certify(&references[i], 142, FEDNL_COMPRESSOR_TOPK);
 }
 
+/* ---- Every method and compressor, to twelve digits ---- */
+
+/* False: OpenBLAS is needed and not installed. */
+static bool solve_to_the_end(const reference *r, const ct_dataset *data, const fednl_options *opt)
+{
+    fednl_solver *solver;
+    fednl_result result;
+    ct_diag diag = {0};
+    ct_status status = fednl_solver_create(&solver, data, opt, &diag);
+    if (status == CT_EUNSUPPORTED)
+        return false;
+    ct_assert_ok(status, &diag);
+    ct_assert_ok(fednl_solver_run(solver, &result, &diag), &diag);
+    fednl_solver_destroy(solver);
+    print_message("%s, %s, %s: %s after %zu rounds, f %.15g, ||x|| %.12g, ||grad f|| %.2e\n",
+                  r->name, fednl_algorithm_name(opt->algorithm),
+                  fednl_compressor_name(opt->compressor), fednl_outcome_name(result.outcome),
+                  result.rounds, result.f, result.x_norm, result.grad_norm);
+    assert_int_equal(result.outcome, FEDNL_CONVERGED);
+    ct_assert_near(result.f, r->f, 1e-12, 0.0);
+    ct_assert_near(result.x_norm, r->x_norm, 5e-12, 0.0); // half a unit of the last digit known
+    return true;
+}
+
+static fednl_options to_the_end(fednl_algorithm algorithm, fednl_compressor compressor)
+{
+    fednl_options opt = fednl_options_default();
+    opt.clients = 10;
+    opt.algorithm = algorithm;
+    opt.compressor = compressor;
+    opt.participants = 2;
+    opt.rank = 3;
+    opt.tol = 1e-14;
+    opt.max_rounds = 10000;
+    return opt;
+}
+
+/* Whether it takes more than about three seconds. */
+static bool takes_long(const reference *r, const fednl_options *opt)
+{
+    bool few_rounds = opt->compressor == FEDNL_COMPRESSOR_IDENTITY ||
+                      opt->compressor == FEDNL_COMPRESSOR_TOPK ||
+                      opt->compressor == FEDNL_COMPRESSOR_NATURAL;
+    bool slow = opt->algorithm == FEDNL_ALGORITHM_PP || opt->algorithm == FEDNL_ALGORITHM_CR ||
+                opt->compressor == FEDNL_COMPRESSOR_RANKR;
+    return strcmp(r->name, "w8a") == 0 && slow && !few_rounds;
+}
+
+static void check_every_method(const reference *r)
+{
+    const char *path;
+    ct_dataset *data = load(r->name, &path);
+    for (int algorithm = FEDNL_ALGORITHM_FEDNL; algorithm <= FEDNL_ALGORITHM_BC; algorithm++)
+        for (int kind = FEDNL_COMPRESSOR_IDENTITY; kind <= FEDNL_COMPRESSOR_RANKR; kind++) {
+            fednl_options opt = to_the_end((fednl_algorithm)algorithm, (fednl_compressor)kind);
+            if (!takes_long(r, &opt) && !solve_to_the_end(r, data, &opt))
+                print_message("%s needs OpenBLAS\n", fednl_compressor_name(opt.compressor));
+        }
+    fednl_options opt = to_the_end(FEDNL_ALGORITHM_NEWTON, FEDNL_COMPRESSOR_IDENTITY);
+    solve_to_the_end(r, data, &opt);
+    opt.algorithm = FEDNL_ALGORITHM_LBFGS;
+    solve_to_the_end(r, data, &opt);
+    opt.algorithm = FEDNL_ALGORITHM_GD;
+    if (strcmp(r->name, "phishing") == 0) // thousands of rounds, of the others many more
+        solve_to_the_end(r, data, &opt);
+    ct_dataset_destroy(data);
+}
+
+static void test_every_method(void **state)
+{
+    (void)state;
+#ifdef CT_TEST_SANITIZED
+    print_message("takes minutes with sanitizers\n");
+    skip();
+#endif
+    for (size_t i = 0; i < REFERENCES; i++)
+        check_every_method(&references[i]);
+}
+
 /* ---- The prototype's split: its own shuffle, equal clients, the remainder dropped ---- */
 
 /* The prototype's generator and shuffle (spec/ufednl.md §4), seed 123. */
@@ -211,9 +290,8 @@ static void test_the_prototypes_split(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_one_client),
-        cmocka_unit_test(test_142_clients_identity),
-        cmocka_unit_test(test_142_clients_top_k),
+        cmocka_unit_test(test_one_client),           cmocka_unit_test(test_142_clients_identity),
+        cmocka_unit_test(test_142_clients_top_k),    cmocka_unit_test(test_every_method),
         cmocka_unit_test(test_the_prototypes_split),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -517,11 +517,13 @@ static void methods_suit_the_data(void **state)
     const shape dense = {"dense", 100, 60, true, GENERAL, 4.0, false, 0};
     const shape sparse = {"sparse", 100, 300, true, GENERAL, 0.05, false, 0};
     const shape wide = {"wide", 300, 10000, false, ONES, 0.002, false, 0};
+    const shape mixed = {"wide", 300, 10000, false, GENERAL, 0.002, false, 0};
     if (ct_kernels_get()->simd > CT_SIMD_SCALAR)
         assert_int_equal(method_chosen(&binary), FEDNL__ROWS_BITS);
     assert_int_equal(method_chosen(&dense), FEDNL__ROWS_DENSE);
     assert_int_equal(method_chosen(&sparse), FEDNL__ROWS_PAIRS);
-    assert_int_equal(method_chosen(&wide), FEDNL__ROWS_PAIRS);
+    assert_int_equal(method_chosen(&wide), FEDNL__ROWS_COLUMNS);
+    assert_int_equal(method_chosen(&mixed), FEDNL__ROWS_COLUMNS);
 }
 
 /* Gradient and Hessian are what the loss and the gradient change by. */

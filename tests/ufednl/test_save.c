@@ -63,6 +63,7 @@ static fednl_options options(fednl_algorithm algorithm, fednl_option option,
     opt.participants = 2;
     opt.tol = 0.0;
     opt.memory = 3;
+    opt.gradient_probability = 0.25;
     return opt;
 }
 
@@ -175,6 +176,59 @@ static void test_baselines(void **state)
     ct_dataset_destroy(data);
 }
 
+/* Diverge, from the checkpoint where there is one; x (3) and the result. */
+static fednl_result diverge(const ct_dataset *data, const fednl_options *opt, const char *path,
+                            double *x)
+{
+    fednl_solver *solver;
+    fednl_result result;
+    ct_diag diag = {""};
+    ct_assert_ok(fednl_solver_create(&solver, data, opt, &diag), &diag);
+    if (path != NULL)
+        ct_assert_ok(fednl_solver_resume(solver, path, &diag), &diag);
+    ct_assert_ok(fednl_solver_run(solver, &result, &diag), &diag);
+    assert_int_equal(result.outcome, FEDNL_DIVERGED);
+    memcpy(x, fednl_solver_x(solver), 3 * sizeof *x);
+    fednl_solver_destroy(solver);
+    return result;
+}
+
+// the best iterate, which is the model then, may be one of before the interruption
+static void test_divergence_after_it(void **state)
+{
+    (void)state;
+    static const double value[] = {1.0, 0.5, 2.0, 0.1, 0.7, -1.0, -0.3, -2.0, 0.2};
+    static const double label[] = {1, 1, 1, -1, -1};
+    static const uint32_t col[] = {0, 1, 0, 1, 0, 0, 1, 0, 1};
+    static const size_t start[] = {0, 2, 4, 5, 7, 9};
+    double x[3], again[3];
+    ct_dataset *data;
+    ct_diag diag = {""};
+    ct_assert_ok(ct_dataset_from_csr(&data, 5, 2, start, col, value, label, &diag), &diag);
+    fednl_options opt = options(FEDNL_ALGORITHM_FEDNL, FEDNL_OPTION_A, FEDNL_COMPRESSOR_RANDSEQK);
+    opt.lambda = 1e-12;
+    opt.clients = 2;
+    opt.k = (fednl_k){2, FEDNL_K_ENTRIES};
+    fednl_result whole = diverge(data, &opt, NULL, x);
+    assert_true(whole.rounds > 2);
+    for (size_t at = 0; at < whole.rounds; at++) {
+        fednl_options part = opt;
+        part.max_rounds = at;
+        fednl_solver *solver;
+        fednl_result result;
+        char *path = ct_test_path("diverging");
+        ct_assert_ok(fednl_solver_create(&solver, data, &part, &diag), &diag);
+        ct_assert_ok(fednl_solver_run(solver, &result, &diag), &diag);
+        ct_assert_ok(fednl_solver_save(solver, path, &diag), &diag);
+        fednl_solver_destroy(solver);
+        result = diverge(data, &opt, path, again);
+        assert_memory_equal(x, again, sizeof x);
+        assert_memory_equal(&whole.f, &result.f, sizeof whole.f);
+        free(path);
+    }
+    ct_dataset_destroy(data);
+}
+
 /* ---- refusals ---- */
 
 /* A checkpoint of a TopK run. */
@@ -230,7 +284,7 @@ static void test_other_options_are_refused(void **state)
         REAL(cubic, "cubic", 3.0),
         REAL(model_rate, "model rate", 0.5),
         REAL(model_k.value, "model k", 3.0),
-        REAL(gradient_probability, "gradient probability", 0.25),
+        REAL(gradient_probability, "gradient probability", 0.125),
         REAL(step_size, "step size", 0.125),
         COUNT(clients, "clients is 6, not 7", 7),
         COUNT(seed, "seed is 1, not 2", 2),
@@ -464,6 +518,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_methods_and_compressors),
         cmocka_unit_test(test_baselines),
+        cmocka_unit_test(test_divergence_after_it),
         cmocka_unit_test(test_other_options_are_refused),
         cmocka_unit_test(test_other_data_are_refused),
         cmocka_unit_test(test_damaged_files_are_refused),

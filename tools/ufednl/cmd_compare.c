@@ -25,34 +25,49 @@ typedef struct comparison {
     size_t n, current;
 } comparison;
 
-static ct_status parse_part(method *m, const char *part, bool *compressor_known, ct_diag *diag)
+/* The parts of text between slashes; more than three: the last holds the rest. */
+static size_t split_parts(char *text, char *parts[3])
 {
-    if (!*compressor_known && fednl_algorithm_from_name(&m->algorithm, part))
-        return CT_OK;
-    if (!*compressor_known && fednl_compressor_from_name(&m->compressor, part)) {
-        *compressor_known = true;
-        return CT_OK;
+    size_t n = 0;
+    for (char *at = text; at != NULL && n < 3;) {
+        parts[n++] = at;
+        at = n < 3 ? strchr(at, '/') : NULL;
+        if (at != NULL)
+            *at++ = '\0';
     }
-    if (*compressor_known && fednl_k_parse(&m->k, part, diag) == CT_OK)
+    return n;
+}
+
+/* A part that has no effect on those before it is refused. */
+static ct_status parse_parts(method *m, char *parts[3], size_t n, ct_diag *diag)
+{
+    size_t at = 0;
+    if (fednl_algorithm_from_name(&m->algorithm, parts[at]))
+        at++;
+    if (at < n && solve_compresses(m->algorithm) &&
+        fednl_compressor_from_name(&m->compressor, parts[at])) {
+        at++;
+        if (at < n && solve_takes_k(m->compressor) &&
+            fednl_k_parse(&m->k, parts[at], diag) == CT_OK)
+            at++;
+    }
+    if (at == n)
         return CT_OK;
     return ct_fail(diag, CT_EINVALID,
-                   "--methods: '%s' of '%s' is neither an algorithm, a compressor nor a k", part,
-                   m->name);
+                   "--methods: '%s' of '%s' is no algorithm, compressor of it, or k of that",
+                   parts[at], m->name);
 }
 
 static ct_status parse_method(method *m, const char *text, size_t size, ct_diag *diag)
 {
-    char copy[sizeof m->name], *rest = NULL;
+    char copy[sizeof m->name], *parts[3];
     if (size == 0 || size >= sizeof copy)
         return ct_fail(diag, CT_EINVALID, "--methods: '%.*s' is no method", (int)size, text);
     memcpy(copy, text, size);
     copy[size] = '\0';
     *m = (method){.algorithm = FEDNL_ALGORITHM_LS};
     memcpy(m->name, copy, sizeof copy);
-    bool compressor_known = false;
-    for (char *part = strtok_r(copy, "/", &rest); part != NULL; part = strtok_r(NULL, "/", &rest))
-        CT_TRY(parse_part(m, part, &compressor_known, diag));
-    return CT_OK;
+    return parse_parts(m, parts, split_parts(copy, parts), diag);
 }
 
 static ct_status parse_methods(comparison *c, ct_diag *diag)
@@ -115,14 +130,16 @@ static void on_round(void *context, const fednl_round *round)
         c->run.status = ct_report_row(c->run.report, row);
 }
 
-static ct_status run_method(comparison *c, fednl_options *opt, ct_diag *diag)
+static ct_status run_method(comparison *c, const fednl_options *common, ct_diag *diag)
 {
     method *m = &c->methods[c->current];
-    opt->algorithm = m->algorithm;
-    opt->compressor = m->compressor;
-    opt->k = m->k;
+    fednl_options opt = *common;
+    opt.algorithm = m->algorithm;
+    opt.compressor = m->compressor;
+    if (m->k.value != 0.0)
+        opt.k = m->k;
     fednl_solver *solver;
-    ct_status status = fednl_solver_create(&solver, c->run.data, opt, diag);
+    ct_status status = fednl_solver_create(&solver, c->run.data, &opt, diag);
     if (status == CT_OK)
         status = fednl_solver_run(solver, &m->result, diag);
     fednl_solver_destroy(solver);

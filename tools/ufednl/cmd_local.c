@@ -4,6 +4,7 @@
 #include "ufednl/solve_options.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdarg.h>
@@ -22,7 +23,7 @@ typedef struct children {
 
 /* "--name=value", kept in the arguments of a client. */
 typedef struct arguments {
-    char text[16][512];
+    char text[16][PATH_MAX + 64];
     char *list[18];
     size_t n;
 } arguments;
@@ -112,12 +113,30 @@ static ct_status run_all(serving *s, children *c, ct_diag *diag)
     return serve(s, diag);
 }
 
+/* --clients where only --sizes tells. */
+static ct_status count_clients(solve_settings *s, ct_diag *diag)
+{
+    if (s->sizes == NULL || cli_given("clients"))
+        return CT_OK;
+    size_t *sizes = NULL;
+    ct_status status = solve_parse_sizes(s->sizes, &sizes, &s->clients, diag);
+    free(sizes);
+    return status;
+}
+
 static int run_local(void *settings, const cli_command *command)
 {
+    const solve_settings *given = settings;
+    if (given->resume != NULL && given->checkpoint != NULL &&
+        strcmp(given->resume, given->checkpoint) != 0)
+        return cli_usage("--checkpoint: must be the same file as --resume, as the clients' files "
+                         "are named after it");
     serving s = {.run = {.settings = settings, .command = command}};
     children c = {0};
     ct_diag diag = {0};
-    ct_status status = run_all(&s, &c, &diag);
+    ct_status status = count_clients(settings, &diag);
+    if (status == CT_OK)
+        status = run_all(&s, &c, &diag);
     int code = cli_exit_code(CLI_EXIT_FAILED);
     if (status == CT_OK)
         code = solve_exit_code(&s.run);

@@ -91,6 +91,16 @@ enum {
     ANY = 0x7fff
 };
 
+bool solve_compresses(fednl_algorithm algorithm)
+{
+    return COMPRESSED & BIT(algorithm);
+}
+
+bool solve_takes_k(fednl_compressor compressor)
+{
+    return SPARSE & BIT(compressor);
+}
+
 /* An option that only some algorithms or compressors look at. */
 typedef struct effect {
     const char *option;
@@ -200,6 +210,21 @@ static ct_status set_method(const solve_settings *s, fednl_options *opt, ct_diag
     return CT_OK;
 }
 
+static ct_status check_settings(const solve_settings *s, ct_diag *diag)
+{
+    if (cli_given("regularise-intercept") && !s->intercept)
+        return ct_fail(diag, CT_EINVALID,
+                       "--regularise-intercept has no effect with --no-intercept");
+    if (s->start != NULL && s->resume != NULL)
+        return ct_fail(diag, CT_EINVALID, "--start has no effect with --resume");
+    if (cli_given("checkpoint-every") && s->checkpoint == NULL)
+        return ct_fail(diag, CT_EINVALID, "--checkpoint-every has no effect without --checkpoint");
+    if (s->min_clients > s->clients)
+        return ct_fail(diag, CT_EINVALID, "--min-clients: %zu of %zu clients", s->min_clients,
+                       s->clients);
+    return CT_OK;
+}
+
 ct_status solve_split_options(solve *run, ct_split_options *opt, ct_diag *diag)
 {
     const solve_settings *s = run->settings;
@@ -210,6 +235,7 @@ ct_status solve_split_options(solve *run, ct_split_options *opt, ct_diag *diag)
     if (s->sizes == NULL)
         return CT_OK;
     size_t n;
+    free(run->sizes); // local asks twice
     CT_TRY(solve_parse_sizes(s->sizes, &run->sizes, &n, diag));
     if (cli_given("clients") && n != s->clients)
         return ct_fail(diag, CT_EINVALID, "--sizes: %zu sizes for %zu clients", n, s->clients);
@@ -245,6 +271,7 @@ static void on_log(void *context, const char *line)
 ct_status solve_options(solve *run, fednl_options *opt, ct_diag *diag)
 {
     const solve_settings *s = run->settings;
+    CT_TRY(check_settings(s, diag));
     *opt = fednl_options_default();
     opt->lambda = s->lambda;
     opt->intercept = s->intercept;
@@ -464,7 +491,7 @@ static ct_status write_results(solve *run, ct_diag *diag)
 {
     const solve_settings *s = run->settings;
     CT_TRY(save_model(run, diag)); // also where a disk is too full for the report
-    if (s->checkpoint != NULL)
+    if (s->checkpoint != NULL && run->result.outcome != FEDNL_DIVERGED)
         CT_TRY(fednl_solver_save(run->solver, s->checkpoint, diag));
     record_result(run);
     CT_TRY(ct_report_finish(run->report, diag));

@@ -72,6 +72,9 @@ ct_status solve_read_rows(ct_dataset **out, const char *path, const ct_libsvm_op
 ct_status solve_options(solve *run, fednl_options *opt, ct_diag *diag);
 /* How the rows are dealt; sizes are the run's. */
 ct_status solve_split_options(solve *run, ct_split_options *opt, ct_diag *diag);
+/* Of an algorithm, that --compressor has an effect on it; of a compressor, that --k has. */
+bool solve_compresses(fednl_algorithm algorithm);
+bool solve_takes_k(fednl_compressor compressor);
 /* Resume if asked for, iterate, write model, report and summary. */
 ct_status solve_finish(solve *run, ct_diag *diag);
 /* Converged, or all rounds that were asked for when no tolerance was: 0. */

@@ -165,6 +165,9 @@ ct_status fednl__link_remote_open(fednl__link **out, fednl__roll *roll, ct_trans
     if (remote->dims > FEDNL__MAX_DIMENSION)
         return ct_fail(diag, CT_EINVALID, "%zu features (at most %d are possible)", remote->dims,
                        FEDNL__MAX_DIMENSION);
+    if (remote->min_clients > ct_transport_peers(transport))
+        return ct_fail(diag, CT_EINVALID, "%zu clients are needed at least, and there are %zu",
+                       remote->min_clients, ct_transport_peers(transport));
     fednl__remote *r = calloc(1, sizeof *r);
     if (r == NULL)
         return ct_fail(diag, CT_ENOMEM, "out of memory");

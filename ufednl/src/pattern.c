@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Where a client's Hessian can be non-zero: a bit for every entry of its padded triangle, and their
  * positions in the triangle of all coordinates. */
-#include "rows_kernels.h"
+#include "rows_methods.h"
 
 #include <ctrain/kernels.h>
 #include <string.h>
@@ -55,6 +55,12 @@ static void mark_rows(fednl__pattern *pattern, const fednl__rows *rows, uint8_t 
     }
 }
 
+static void mark_all(fednl__pattern *pattern)
+{
+    for (size_t b = 0; b < fednl__padded_bytes(pattern->active); b++)
+        pattern->mask[b] = 0xff;
+}
+
 /* Bits below the diagonal off; count the others. */
 static void count_marks(fednl__pattern *pattern)
 {
@@ -96,7 +102,7 @@ static ct_status mark(fednl__pattern *pattern, const fednl__rows *rows, bool who
     CT_TRY(ct_arena_init(&pattern->marks, ct_arena_high_water(&pattern->marks)));
     layout_marks(pattern, rows, &bits);
     if (whole)
-        memset(pattern->mask, 0xff, fednl__padded_bytes(pattern->active));
+        mark_all(pattern);
     else if (rows->method == FEDNL__ROWS_BITS)
         mark_lists(pattern, rows);
     else

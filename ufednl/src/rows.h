@@ -39,12 +39,14 @@ bool fednl__find_constants(double *constant, const ct_dataset *data);
 
 /* How the rows are kept: what makes their Hessians cheapest. */
 typedef enum fednl__rows_method {
-    FEDNL__ROWS_BITS,  // each column has one value: lists of its rows, and a bit set for every row
-    FEDNL__ROWS_PAIRS, // lists of columns and values
-    FEDNL__ROWS_DENSE  // a matrix
+    FEDNL__ROWS_BITS,    // each column has one value: lists of its rows, and a bit set for each row
+    FEDNL__ROWS_PAIRS,   // lists of columns and values
+    FEDNL__ROWS_COLUMNS, // the same, and lists of the columns' entries
+    FEDNL__ROWS_DENSE    // a matrix
 } fednl__rows_method;
 
-struct fednl__rows_kernels; // rows_kernels.h
+struct fednl__rows_kernels;                     // rows_kernels.h
+typedef struct fednl__rows_ops fednl__rows_ops; // rows_methods.h
 
 typedef struct fednl__rows {
     size_t rows;          // m_i, as dealt
@@ -56,19 +58,22 @@ typedef struct fednl__rows {
     double *negative;     // (r) q_j / m_i
     // private
     fednl__rows_method method;
+    const fednl__rows_ops *ops; // of the method
     const struct fednl__rows_kernels *kernels;
     // BITS: in blocks of rows, so that what a block needs stays in the cache
     size_t blocks;
     size_t row_bytes;     // of a bit set, a multiple of 8
     uint8_t *bits;        // (r, row_bytes) bit c % 8 of byte c / 8: the row has column c
-    uint32_t *list_start; // (blocks, a) and one more
+    uint32_t *list_start; // (blocks, a) and one more; COLUMNS: as if it were one block
     uint16_t *list;       // rows of a block that have a column, counted from the block's first
     double *value;        // (a, up to a multiple of 8) of each column
     bool unit;            // all of them are 1
-    // PAIRS
+    // PAIRS, COLUMNS
     uint32_t *row_start; // (r + 1)
     uint32_t *column;    // ascending within a row
     double *entry;
+    // COLUMNS
+    uint32_t *column_row, *column_entry; // of their entries: which row, and which of all entries
     // DENSE
     size_t row_length; // a, up to a multiple of 8
     double *matrix;    // (r, row_length)

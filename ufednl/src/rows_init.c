@@ -3,7 +3,7 @@
  * equal features (a hash table of row numbers) and learns about the columns; then the cheapest
  * method is chosen, and a second pass fills its arrays. What is needed only here is one block of
  * about 40 bytes a row. */
-#include "rows_kernels.h"
+#include "rows_methods.h"
 
 #include <ctrain/kernels.h>
 #include <string.h>
@@ -266,16 +266,27 @@ static double cost_of_bits(const builder *b, const fednl__rows_kernels *kernels)
     return kernels->cost_bits * words;
 }
 
+/* Adding pairs costs more when the triangle is not in the cache; lists of columns begin to pay. */
+static fednl__rows_method method_of_pairs(size_t active, double *cost_of_pair)
+{
+    bool small = fednl__padded(active) * sizeof(double) <= 4 << 20;
+    *cost_of_pair = small ? 2.0 : 4.0;
+    return small ? FEDNL__ROWS_PAIRS : FEDNL__ROWS_COLUMNS;
+}
+
 static fednl__rows_method cheapest_method(const builder *b, size_t active,
                                           const fednl__rows_kernels *kernels)
 {
+    double cost_of_pair;
+    fednl__rows_method method = method_of_pairs(active, &cost_of_pair);
     double triangle = 0.5 * (double)active * (double)(active + 8);
+    double least = cost_of_pair * b->pairs;
     double dense = kernels->cost_dense * triangle * (double)b->distinct;
-    double pairs = kernels->cost_pair * b->pairs;
-    double bits = b->constant ? cost_of_bits(b, kernels) : pairs;
-    if (bits < pairs && bits <= dense)
-        return FEDNL__ROWS_BITS;
-    return dense < pairs ? FEDNL__ROWS_DENSE : FEDNL__ROWS_PAIRS;
+    if (dense < least) {
+        method = FEDNL__ROWS_DENSE;
+        least = dense;
+    }
+    return b->constant && cost_of_bits(b, kernels) < least ? FEDNL__ROWS_BITS : method;
 }
 
 static void layout_rows(fednl__rows *rows, const builder *b)
@@ -292,6 +303,11 @@ static void layout_rows(fednl__rows *rows, const builder *b)
         rows->list = ct_arena_array(a, uint16_t, b->nnz);
         rows->value = ct_arena_array(a, double, padded);
         break;
+    case FEDNL__ROWS_COLUMNS:
+        rows->list_start = ct_arena_array(a, uint32_t, rows->active + 1);
+        rows->column_row = ct_arena_array(a, uint32_t, b->nnz);
+        rows->column_entry = ct_arena_array(a, uint32_t, b->nnz);
+        // fall through
     case FEDNL__ROWS_PAIRS:
         rows->row_start = ct_arena_array(a, uint32_t, r + 1);
         rows->column = ct_arena_array(a, uint32_t, b->nnz);
@@ -367,10 +383,30 @@ static void fill_pairs(fednl__rows *rows, builder *b)
     for (size_t j = 0; j < rows->distinct; j++) {
         size_t n = take_row(b, j);
         sort_row(b, n);
-        memcpy(rows->column + at, b->local, n * sizeof *rows->column);
-        memcpy(rows->entry + at, b->entry, n * sizeof *rows->entry);
+        if (n > 0) { // without any there are no arrays
+            memcpy(rows->column + at, b->local, n * sizeof *rows->column);
+            memcpy(rows->entry + at, b->entry, n * sizeof *rows->entry);
+        }
         at += (uint32_t)n;
         rows->row_start[j + 1] = at;
+    }
+}
+
+/* Where the entries of each column are. */
+static void fill_columns(fednl__rows *rows, builder *b)
+{
+    fill_pairs(rows, b);
+    count_only_block(b);
+    for (size_t c = 0; c < rows->active; c++) {
+        rows->list_start[c + 1] = rows->list_start[c] + b->cursor[c];
+        b->cursor[c] = rows->list_start[c];
+    }
+    for (size_t j = 0; j < rows->distinct; j++) {
+        for (uint32_t e = rows->row_start[j]; e < rows->row_start[j + 1]; e++) {
+            uint32_t t = b->cursor[rows->column[e]]++;
+            rows->column_row[t] = (uint32_t)j;
+            rows->column_entry[t] = e;
+        }
     }
 }
 
@@ -395,12 +431,13 @@ static void fill_rows(fednl__rows *rows, builder *b)
         rows->negative[j] = per_row * b->labels[j][0];
         rows->positive[j] = per_row * b->labels[j][1];
     }
-    if (rows->method == FEDNL__ROWS_BITS)
-        fill_bits(rows, b);
-    else if (rows->method == FEDNL__ROWS_PAIRS)
-        fill_pairs(rows, b);
-    else
-        fill_matrix(rows, b);
+    static void (*const fill[])(fednl__rows *, builder *) = {
+        [FEDNL__ROWS_BITS] = fill_bits,
+        [FEDNL__ROWS_PAIRS] = fill_pairs,
+        [FEDNL__ROWS_COLUMNS] = fill_columns,
+        [FEDNL__ROWS_DENSE] = fill_matrix,
+    };
+    fill[rows->method](rows, b);
 }
 
 static void layout_builder(builder *b)
@@ -431,6 +468,13 @@ static ct_status allocate_builder(builder *b)
 /* The method is known. */
 static ct_status build(fednl__rows *rows, builder *b)
 {
+    static const fednl__rows_ops *const ops[] = {
+        [FEDNL__ROWS_BITS] = &fednl__rows_bits,
+        [FEDNL__ROWS_PAIRS] = &fednl__rows_pairs,
+        [FEDNL__ROWS_COLUMNS] = &fednl__rows_columns,
+        [FEDNL__ROWS_DENSE] = &fednl__rows_dense,
+    };
+    rows->ops = ops[rows->method];
     if (rows->method == FEDNL__ROWS_BITS && !b->constant)
         return CT_EUNSUPPORTED;
     rows->blocks = (rows->distinct + FEDNL__BLOCK_ROWS - 1) / FEDNL__BLOCK_ROWS;

@@ -14,10 +14,9 @@ enum {
 
 typedef struct fednl__rows_kernels {
     ct_simd simd;
-    /* What a method costs, in cycles; rows_init.c compares. */
-    double cost_bits;  // 8 entries of a column and row
-    double cost_pair;  // 1 entry
-    double cost_dense; // 1 entry of the triangle and row
+    /* What they cost, in cycles; rows_init.c compares. */
+    double cost_bits;  // a word of 8 entries of a column, in a row
+    double cost_dense; // an entry of the triangle, in a row
     /* See rows_losses.h. */
     void (*finish_losses)(size_t n, const double *p, const double *q, const double *z,
                           double *loss);
@@ -36,8 +35,10 @@ typedef struct fednl__rows_kernels {
      * 7 more; coordinate has a multiple of 8. Returns the end of what was written. */
     uint32_t *(*list_column)(const uint8_t *mask, size_t words, const uint32_t *coordinate,
                              uint32_t column, uint32_t *out);
-    /* out (|P|) = the entries of the padded triangle on the pattern, which is then zero again. */
-    void (*take)(const fednl__pattern *pattern, double *triangle, double *out);
+    /* The numbers of from (8 words) at the bits of mask (words) to out, and from is zero then.
+     * Returns the end of what was written, which is not beyond end. */
+    double *(*take)(const uint8_t *mask, size_t words, double *from, double *out,
+                    const double *end);
     /* See fednl__pattern_multiply. */
     void (*multiply)(const fednl__pattern *pattern, const double *h, const double *x, double *y);
 } fednl__rows_kernels;
@@ -72,16 +73,5 @@ static inline size_t fednl__block_end(const fednl__rows *rows, size_t block)
     size_t end = fednl__block_begin(block + 1);
     return end < rows->distinct ? end : rows->distinct;
 }
-
-/* The entries of a row one after the other, columns ascending, however they are kept:
- * for (e = fednl__entry_first(rows, row); e.any; fednl__entry_next(rows, &e)) … */
-typedef struct fednl__entry {
-    bool any;
-    uint32_t column;
-    double value;
-    size_t row, at; // where it is kept
-} fednl__entry;
-fednl__entry fednl__entry_first(const fednl__rows *rows, size_t row);
-void fednl__entry_next(const fednl__rows *rows, fednl__entry *entry);
 
 #endif

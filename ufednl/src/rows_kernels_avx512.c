@@ -104,9 +104,8 @@ static void multiply(const fednl__pattern *pattern, const double *h, const doubl
 }
 
 const fednl__rows_kernels fednl__rows_kernels_avx512 = {.simd = CT_SIMD_AVX512,
-                                                        .cost_bits = 1.2,
-                                                        .cost_pair = 1.6,
-                                                        .cost_dense = 0.2,
+                                                        .cost_bits = 1.7,
+                                                        .cost_dense = 0.15,
                                                         .finish_losses = finish_losses,
                                                         .differentiate = differentiate,
                                                         .add_block = add_block,

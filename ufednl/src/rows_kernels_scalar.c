@@ -39,14 +39,15 @@ static uint32_t *list_column(const uint8_t *mask, size_t words, const uint32_t *
     return out;
 }
 
-static void take(const fednl__pattern *pattern, double *triangle, double *out)
+static double *take(const uint8_t *mask, size_t words, double *from, double *out, const double *end)
 {
-    size_t groups = fednl__padded_bytes(pattern->active);
-    for (size_t w = 0; w < groups; w++, triangle += 8) {
-        for (unsigned left = pattern->mask[w]; left != 0; left &= left - 1)
-            *out++ = triangle[__builtin_ctz(left)];
-        memset(triangle, 0, 8 * sizeof *triangle);
+    (void)end;
+    for (size_t w = 0; w < words; w++, from += 8) {
+        for (unsigned left = mask[w]; left != 0; left &= left - 1)
+            *out++ = from[__builtin_ctz(left)];
+        memset(from, 0, 8 * sizeof *from);
     }
+    return out;
 }
 
 static void multiply(const fednl__pattern *pattern, const double *h, const double *x, double *y)
@@ -68,9 +69,8 @@ static void multiply(const fednl__pattern *pattern, const double *h, const doubl
 }
 
 const fednl__rows_kernels fednl__rows_kernels_scalar = {.simd = CT_SIMD_SCALAR,
-                                                        .cost_bits = 16.0,
-                                                        .cost_pair = 1.6,
-                                                        .cost_dense = 1.0,
+                                                        .cost_bits = 28.0,
+                                                        .cost_dense = 0.7,
                                                         .finish_losses = finish_losses,
                                                         .differentiate = differentiate,
                                                         .add_block = add_block,

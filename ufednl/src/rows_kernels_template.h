@@ -169,17 +169,29 @@ static void pack_block(const fednl__rows *rows, const fednl__pattern *pattern, c
     }
 }
 
-static void take(const fednl__pattern *pattern, double *triangle, double *out)
+static bool none_of_8(const uint8_t *mask)
 {
-    const double *end = out + pattern->n;
-    size_t groups = fednl__padded_bytes(pattern->active);
+    uint64_t bits;
+    memcpy(&bits, mask, sizeof bits);
+    return bits == 0;
+}
+
+/* Where there is nothing on the pattern, all is zero already. */
+static double *take(const uint8_t *mask, size_t words, double *from, double *out, const double *end)
+{
     double last[8 + 8];
-    for (size_t w = 0; w < groups; w++, triangle += 8) {
+    for (size_t w = 0; w < words;) {
+        if (words - w >= 8 && none_of_8(mask + w)) {
+            w += 8;
+            continue;
+        }
         bool fits = end - out >= 16;
-        double *packed = eight_pack(fits ? out : last, eight_load(triangle), pattern->mask + w);
+        double *packed = eight_pack(fits ? out : last, eight_load(from + 8 * w), mask + w);
         if (!fits)
             memcpy(out, last, (size_t)(packed - last) * sizeof *out);
         out += packed - (fits ? out : last);
-        eight_store(triangle, eight_zero());
+        eight_store(from + 8 * w, eight_zero());
+        w++;
     }
+    return out;
 }

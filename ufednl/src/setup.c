@@ -19,6 +19,16 @@ typedef struct real_option {
     bool low_allowed;
 } real_option;
 
+static ct_status refuse_real(const real_option *r, ct_diag *diag)
+{
+    const char *low = r->low_allowed ? "at least" : "above";
+    if (isinf(r->high))
+        return ct_fail(diag, CT_EINVALID, "%s = %g (must be %s %g and finite)", r->name, r->value,
+                       low, r->low);
+    return ct_fail(diag, CT_EINVALID, "%s = %g (must be %s %g and at most %g)", r->name, r->value,
+                   low, r->low, r->high);
+}
+
 static ct_status check_reals(const fednl_options *opt, ct_diag *diag)
 {
     const real_option reals[] = {
@@ -39,9 +49,7 @@ static ct_status check_reals(const fednl_options *opt, ct_diag *diag)
         const real_option *r = &reals[i];
         bool above = r->low_allowed ? r->value >= r->low : r->value > r->low;
         if (!above || !(r->value <= r->high) || isinf(r->value))
-            return ct_fail(diag, CT_EINVALID, "%s = %g (must be %s %g%s)", r->name, r->value,
-                           r->low_allowed ? "at least" : "above", r->low,
-                           isinf(r->high) ? " and finite" : ", within its bounds");
+            return refuse_real(r, diag);
     }
     return CT_OK;
 }
@@ -103,21 +111,26 @@ static double memory_limit_bytes(void)
     return limit;
 }
 
-/* Refuse before anything is allocated what cannot fit: a few matrices of dimension d. */
-static ct_status check_memory(size_t features, const fednl_options *opt, ct_diag *diag)
+/* Refuse before anything is allocated what cannot fit: a few matrices of dimension d, and for
+ * FedNL-PP what each client sent last. */
+static ct_status check_memory(size_t features, size_t clients, const fednl_options *opt,
+                              ct_diag *diag)
 {
     static const double gb = 1e9;
     double d = (double)(features + opt->intercept), entries = d * (d + 1.0) / 2.0;
     double needed = 4.0 * sizeof(double) * entries; // H, its square factor; a client's sum
     if (!fednl__method_of(opt->algorithm)->second_order)
         return CT_OK;
+    if (opt->algorithm == FEDNL_ALGORITHM_PP)
+        needed += sizeof(double) * d * (double)clients;
     bool addressable = entries <= (double)UINT32_MAX; // positions are 32 bits
     if (addressable && needed <= memory_limit_bytes())
         return CT_OK;
     return ct_fail(diag, CT_ENOMEM,
-                   "%zu features make Hessians of dimension %.0f, which need %.3g GB; this process "
-                   "may use %.3g GB (is a feature index wrong? lbfgs and gd need no Hessian)",
-                   features, d, needed / gb, memory_limit_bytes() / gb);
+                   "%zu features and %zu clients need %.3g GB for Hessians of dimension %.0f; this "
+                   "process may use %.3g GB (is a feature index wrong? lbfgs and gd need no "
+                   "Hessian)",
+                   features, clients, needed / gb, d, memory_limit_bytes() / gb);
 }
 
 /* ---- what follows from d ---- */
@@ -156,6 +169,8 @@ static bool uses_k(fednl_compressor kind)
 static ct_status choose_compressor(fednl_solver *s, ct_diag *diag)
 {
     fednl_options *opt = &s->opt;
+    if (!s->method->second_order)
+        return CT_OK; // k and alpha stay 0
     if (opt->algorithm == FEDNL_ALGORITHM_NEWTON)
         opt->compressor = FEDNL_COMPRESSOR_IDENTITY;
     size_t n = fednl__triangle(s->dimension);
@@ -172,9 +187,9 @@ static ct_status choose_compressor(fednl_solver *s, ct_diag *diag)
     if (opt->compressor == FEDNL_COMPRESSOR_RANKR && opt->rank > s->dimension)
         return ct_fail(diag, CT_EINVALID, "rank = %zu is more than d = %zu", opt->rank,
                        s->dimension);
-    s->compressor.alpha = opt->alpha != 0.0
-                              ? opt->alpha
-                              : fednl__compressor_alpha(opt->compressor, s->compressor.k, n);
+    bool given = opt->alpha != 0.0 && opt->compressor != FEDNL_COMPRESSOR_IDENTITY;
+    s->compressor.alpha =
+        given ? opt->alpha : fednl__compressor_alpha(opt->compressor, s->compressor.k, n);
     return CT_OK;
 }
 
@@ -299,7 +314,7 @@ ct_status fednl__solver_begin(fednl_solver **out, const fednl__problem *problem,
 {
     *out = NULL;
     CT_TRY(check_problem(problem, opt, diag));
-    CT_TRY(check_memory(problem->features, opt, diag));
+    CT_TRY(check_memory(problem->features, problem->clients, opt, diag));
     fednl_solver *s = calloc(1, sizeof *s);
     if (s == NULL)
         return ct_fail(diag, CT_ENOMEM, "out of memory");
@@ -424,7 +439,7 @@ static ct_status check_local(const ct_dataset *data, const fednl_options *opt, c
         return ct_fail(diag, CT_EINVALID, "%zu clients are more than the %zu rows of the data",
                        opt->clients, data->rows);
     CT_TRY(fednl__check_options(opt, diag));
-    return check_memory(data->cols, opt, diag);
+    return check_memory(data->cols, opt->clients, opt, diag);
 }
 
 static ct_status begin_local(fednl_solver **out, const ct_dataset *data, const double label[2],

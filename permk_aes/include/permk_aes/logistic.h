@@ -26,14 +26,16 @@ typedef struct permk_logistic_options {
     double label_skew;             // as in ct_split_options; default 0
     uint64_t seed;                 // of the split and of minibatches; default 1
     size_t batch;                  // rows of a minibatch; 0 (default): none
-    uint32_t own; // only this client's rows are kept; UINT32_MAX (default): all clients'
+    uint32_t own;  // only this client's rows are kept; UINT32_MAX (default): all clients'
+    bool own_data; // there are no others' rows in the data: all of them are own's, and nothing is
+                   // dealt (shuffle and label_skew do not count); default false
 } permk_logistic_options;
 permk_logistic_options permk_logistic_options_default(uint32_t clients);
 
 /* data is borrowed for the call. smoothness is L of f (power iteration), max_smoothness and
  * mean_square_smoothness of the f_i (with `own` those of all clients too: the rows are there for
- * the call). On failure *problem is zeroed. CT_EINVALID: labels that are not exactly two, more
- * clients than rows, a bad option; CT_ENOMEM. */
+ * the call; NaN with own_data, where nobody knows them). On failure *problem is zeroed.
+ * CT_EINVALID: labels that are not exactly two, more clients than rows, a bad option; CT_ENOMEM. */
 CT_MUST_USE ct_status permk_logistic_init(permk_problem *problem, const ct_dataset *data,
                                           const permk_logistic_options *opt, ct_diag *diag);
 

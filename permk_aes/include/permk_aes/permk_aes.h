@@ -13,6 +13,7 @@
 #include <permk_aes/ownership.h>
 #include <permk_aes/problem.h>
 #include <permk_aes/quadratic.h>
+#include <permk_aes/replay.h>
 #include <permk_aes/server.h>
 #include <permk_aes/session.h>
 #include <permk_aes/train.h>

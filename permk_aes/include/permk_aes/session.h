@@ -62,9 +62,10 @@ typedef struct permk_part {
     uint64_t count; // of numbers in the whole message
 } permk_part;
 
-/* How often a sender's key may be used. The keys are replaced at the end of a round in which any
- * sender's has passed half of messages or blocks, or the epoch its rounds; what would still be more
- * than messages or blocks in one epoch is refused (PERMK_ELIMIT). The defaults are below the bounds
+/* How often a sender's key may be used; each at least 1. The keys are replaced at the end of a
+ * round in which any sender's has passed half of messages or blocks, or the epoch its rounds; what
+ * would still be more than messages or blocks in one epoch is refused (PERMK_ELIMIT). Only complete
+ * messages bring new keys nearer, for on those all members agree. The defaults are below the bounds
  * of NIST SP 800-38D by a wide margin. */
 typedef struct permk_limits {
     uint64_t messages; // 2^20 parts
@@ -89,7 +90,8 @@ typedef struct permk_session_options {
     size_t settings_bytes;
     permk_limits limits;
     // signed sessions: whose parts carry signatures; both NULL: not. Borrowed until destroy.
-    // identity is that of self, and must stand in the roster there
+    // identity is that of self, and must stand in the roster there; with PERMK_EVERY_SENDER there
+    // is none, and the session only opens
     const permk_identity *identity;
     const permk_roster *roster;
 } permk_session_options;
@@ -119,8 +121,9 @@ size_t permk_session_overhead_bytes(const permk_session *session);
 
 /* Seal a part of this round's message of `sender` (session's self, unless it simulates every
  * sender): plain (size_bytes) becomes out (and permk_session_overhead_bytes() more); out may be
- * plain. CT_EINVALID: another's sender number, or chunks out of order. PERMK_ELIMIT,
- * PERMK_ECRYPTO. */
+ * plain. A sender's keys are derived at its first part in an epoch. CT_EINVALID: another's sender
+ * number, no such kind or value type, or chunks out of order. PERMK_ELIMIT. PERMK_ECRYPTO and
+ * CT_ENOMEM: this message cannot be completed. */
 CT_MUST_USE ct_status permk_session_seal(permk_session *session, uint32_t sender,
                                          const permk_part *part, const void *plain,
                                          size_t size_bytes, void *out, ct_diag *diag);
@@ -128,8 +131,9 @@ CT_MUST_USE ct_status permk_session_seal(permk_session *session, uint32_t sender
 /* Verify and decrypt a part of this round's message of `sender`, expected to hold plain_bytes. On
  * failure plain (plain_bytes) is zero, the session is unchanged except for its count of failures,
  * and diag names the sender. PERMK_EAUTH: it does not verify, has another length, or is not the
- * next chunk of that message; after 8 failures of a sender nothing more of it is looked at. plain
- * may be message. */
+ * next chunk of that message; after 8 failures of a sender nothing more of it is looked at.
+ * CT_EINVALID: no such kind or value type. PERMK_ELIMIT, PERMK_ECRYPTO, CT_ENOMEM. plain may be
+ * message. */
 CT_MUST_USE ct_status permk_session_open(permk_session *session, uint32_t sender,
                                          const permk_part *part, const void *message,
                                          size_t size_bytes, void *plain, size_t plain_bytes,
@@ -139,7 +143,8 @@ CT_MUST_USE ct_status permk_session_open(permk_session *session, uint32_t sender
 bool permk_session_complete(const permk_session *session, uint32_t sender, permk_kind kind);
 
 /* Chain the round's complete messages (and a client's own) into the transcript and begin the next
- * round. A sender whose message is missing or not complete counts as absent. */
+ * round, and the next epoch where it is due. A sender whose message is missing or not complete
+ * counts as absent. PERMK_ECRYPTO: only destroy is left. */
 CT_MUST_USE ct_status permk_session_end_round(permk_session *session, ct_diag *diag);
 
 /* Tells runs apart and reveals nothing: 16 bytes. */

@@ -84,9 +84,11 @@ typedef struct permk_round {
     double grad_norm_squared;   // ||grad f||^2; NaN where it was not evaluated
     uint64_t client_bytes_up;   // sent
     uint64_t client_bytes_down; // received
-    permk_phases phases;        // so far
-    uint32_t present;           // clients whose message of the last round came
-    const double *x;            // (d) borrowed for the call
+    // where f is evaluated by all; not in the above
+    uint64_t client_bytes_up_evaluations, client_bytes_down_evaluations;
+    permk_phases phases; // so far
+    uint32_t present;    // clients whose message of the last round came
+    const double *x;     // (d) borrowed for the call
 } permk_round;
 
 typedef void permk_round_fn(void *context, const permk_round *round);

@@ -3,13 +3,20 @@
  * processes or on other machines. Iterates are the same bits as in process, for any order of
  * arrival.
  *
- * A server:                                          A client, id 3 of n:
+ * A server:
  *
- *     ct_tcp_listener_open(&listener, NULL, 0, …);       ct_dataset_read_libsvm(&data, …);
- *     fednl_tcp_options(&tcp);                           fednl_tcp_options(&tcp);
- *     ct_transport_accept_tcp(&t, listener, n, &tcp, …); ct_transport_connect_tcp(&t, host, port,
- * 3, &tcp, …); fednl_solver_create_remote(&solver, t, NULL, …);   fednl_client_run(t, data, NULL,
- * &result, …); fednl_solver_run(solver, &result, …);
+ *     fednl_tcp_options(&tcp);
+ *     ct_tcp_listener_open(&listener, NULL, port, …);
+ *     ct_transport_accept_tcp(&transport, listener, n, &tcp, …);
+ *     fednl_solver_create_remote(&solver, transport, NULL, NULL, …);
+ *     fednl_solver_run(solver, &result, …);
+ *
+ * A client, id 3 of n:
+ *
+ *     ct_dataset_read_libsvm(&data, …);
+ *     fednl_tcp_options(&tcp);
+ *     ct_transport_connect_tcp(&transport, host, port, 3, &tcp, …);
+ *     fednl_client_run(transport, data, NULL, &result, …);
  *
  * The server's options rule: clients are told all of them, so that nothing can differ. What is
  * checked: the version of this protocol (hand-shake), that all clients have the same two labels (a
@@ -48,9 +55,9 @@ CT_MUST_USE ct_status fednl_solver_create_remote(fednl_solver **out, ct_transpor
                                                  const fednl_options *opt,
                                                  const fednl_remote_options *remote, ct_diag *diag);
 /* fednl_solver_run then also fails with CT_ETIMEOUT, CT_ECLOSED or CT_EPROTOCOL, diag naming the
- * client, where one is lost that is needed; the iterate stays what it was. fednl_solver_save also
- * tells the clients to save their state, each in its own file, and fednl_solver_resume to go back
- * to it. destroy tells the clients that it is over. */
+ * client, where one is lost that is needed; fednl_solver_x is then where it was to be asked.
+ * fednl_solver_save also tells the clients to save their state, each in its own file, and
+ * fednl_solver_resume to go back to it. destroy tells the clients that it is over. */
 
 typedef struct fednl_client_options {
     int idle_timeout_ms;    // the server is lost when it says nothing for so long; default 600,000

@@ -97,13 +97,14 @@ CT_MUST_USE bool fednl_algorithm_from_name(fednl_algorithm *out, const char *nam
 CT_MUST_USE bool fednl_compressor_from_name(fednl_compressor *out, const char *name);
 
 /* A number of entries that may depend on d, which a server learns from its clients. */
+typedef enum fednl_k_unit {
+    FEDNL_K_ENTRIES,       // value
+    FEDNL_K_PER_DIMENSION, // value d
+    FEDNL_K_FRACTION       // value N
+} fednl_k_unit;
 typedef struct fednl_k {
     double value;
-    enum {
-        FEDNL_K_ENTRIES,
-        FEDNL_K_PER_DIMENSION,
-        FEDNL_K_FRACTION
-    } unit; // value, value d, value N
+    fednl_k_unit unit;
 } fednl_k;
 /* "300" (entries), "8d", "0.5d", "0.05" (of N; below 1, with a point). CT_EINVALID. */
 CT_MUST_USE ct_status fednl_k_parse(fednl_k *out, const char *text, ct_diag *diag);
@@ -224,8 +225,8 @@ typedef struct fednl_result {
     size_t rows, features, clients;
     size_t distinct;      // rows after merging equal ones, summed over clients; remote: 0
     size_t dimension;     // d
-    size_t k;             // entries a client sends a round at most
-    double alpha;         // as used
+    size_t k;             // entries a client sends a round at most; gd, lbfgs: 0
+    double alpha;         // as used; gd, lbfgs: 0
     size_t pattern;       // entries of the clients' Hessian triangles that can be non-zero, summed
     double seconds;       // since the solver was created
     double seconds_setup; // of them in fednl_solver_create
