@@ -7,7 +7,9 @@
 #include <ctrain/rng.h>
 #include <string.h>
 
-enum { PART = 1024, CODE_BITS = 12, EXPONENT_MASK = 0x7ff, PAIR_BYTES = 3 };
+enum { PART = 1024, CODE_BITS = 12, CODE_MASK = 0xfff, PAIR_BYTES = 3 };
+#define EXPONENTS   UINT32_C(0x7ff7ff)
+#define LOWEST_BITS UINT32_C(0x001001) // of a pair
 
 size_t permk__natural_bytes(size_t d)
 {
@@ -47,12 +49,15 @@ static void pack(const double *power, size_t count, unsigned char *out)
 
 static bool unpack(const unsigned char *in, size_t count, double *power)
 {
-    uint32_t infinite = 0; // the exponent of all ones
-    for (size_t i = 0; i < count; i++) {
-        const unsigned char *at = in + i / 2 * PAIR_BYTES + i % 2;
-        uint32_t two = (uint32_t)at[0] | (uint32_t)at[1] << 8, code = two >> (4 * (i % 2)) & 0xfff;
-        infinite |= (code & EXPONENT_MASK) == EXPONENT_MASK;
-        power[i] = power_of(code);
+    uint32_t infinite = 0; // a carry out of an exponent of all ones
+    for (size_t i = 0; i < count; i += 2, in += PAIR_BYTES) {
+        bool is_pair = i + 1 < count;
+        uint32_t pair = (uint32_t)in[0] | (uint32_t)in[1] << 8;
+        pair |= is_pair ? (uint32_t)in[2] << 16 : 0;
+        infinite |= ((pair & EXPONENTS) + LOWEST_BITS) & ~EXPONENTS;
+        power[i] = power_of(pair & CODE_MASK);
+        if (is_pair)
+            power[i + 1] = power_of(pair >> CODE_BITS);
     }
     return infinite == 0;
 }

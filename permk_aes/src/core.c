@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-/* The core: PermK's codec and a session, around buffers of the caller.
+/* The core: ownership maps and a session, around buffers of the caller.
  *
- * A message is sealed in chunks that fit into the second-level cache, where a decrypted chunk is
- * looked at once more (are all numbers finite?) before the next one comes. Payloads of all clients
- * are kept until the last has verified: only then is x touched, in one pass. */
+ * A message is sealed in chunks that fit into the second-level cache: a chunk that was decrypted is
+ * still there when its numbers are looked at. The numbers of all clients are kept until the last
+ * message has verified; only then is x touched, in one pass. */
 #include <permk_aes/core.h>
 
-#include "codec.h"
+#include "ownership_private.h"
 
 #include <ctrain/arena.h>
 #include <ctrain/bytes.h>
@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHUNK_BYTES = 1 << 18, NUMBERS = 1024 };
+enum { CHUNK = 1 << 15 }; // numbers, whole lines
 
 /* How far a client's message of this round has come. */
 typedef struct progress {
@@ -26,12 +26,15 @@ typedef struct progress {
 
 struct permk_core {
     permk_session *session;
-    permk__codec codec;
+    permk_ownership *map;
+    permk_value value;
     uint32_t n, self;
-    bool is_drawn;          // the map of this round
-    size_t chunks;          // of a message
-    unsigned char *payload; // (n, payload_bytes) what was sealed or has verified in this round
-    progress *progress;     // (n)
+    bool is_drawn;        // the map of this round
+    size_t entries;       // numbers in a message
+    size_t chunks;        // of a message
+    double *values;       // (n, entries) what was sealed or has verified in this round
+    unsigned char *plain; // (a chunk) as it travels, where numbers have not 8 bytes
+    progress *progress;   // (n)
 };
 
 permk_core_options permk_core_options_default(void)
@@ -66,18 +69,14 @@ static ct_status open_session(permk_core *core, const permk_core_options *opt, c
     return status;
 }
 
-static ct_status open_codec(permk_core *core, const permk_core_options *opt, ct_diag *diag)
+static ct_status open_map(permk_core *core, const permk_core_options *opt, ct_diag *diag)
 {
-    permk_train_options permk = {.method = PERMK_METHOD_DCGD,
-                                 .compressor = PERMK_COMPRESSOR_PERMK,
-                                 .rule = opt->session.rule,
-                                 .value = opt->value};
     unsigned char key[PERMK_OWNERSHIP_KEY_BYTES];
     ct_status status = opt->secret_ownership ? permk_session_ownership_key(core->session, key)
                                              : permk_ownership_key_from_seed(key, opt->seed);
     if (status == CT_OK)
-        status = permk__codec_init(&core->codec, &permk, core->n, (size_t)opt->session.dimension,
-                                   key, diag);
+        status = permk_ownership_create(&core->map, opt->session.rule, core->n,
+                                        (size_t)opt->session.dimension, key, diag);
     else
         ct_diag_set(diag, "core: the key of the ownership maps cannot be derived");
     OPENSSL_cleanse(key, sizeof key);
@@ -86,27 +85,32 @@ static ct_status open_codec(permk_core *core, const permk_core_options *opt, ct_
 
 static ct_status allocate(permk_core *core, ct_diag *diag)
 {
-    size_t bytes = core->codec.payload_bytes, all = 0;
-    core->chunks = bytes / CHUNK_BYTES + (bytes % CHUNK_BYTES != 0);
-    if (ct_mul_size(&all, core->n, bytes))
-        core->payload = malloc(all);
+    core->entries = permk_ownership_max_length(core->map);
+    core->chunks = core->entries / CHUNK + (core->entries % CHUNK != 0);
+    size_t all = 0;
+    if (ct_mul_size(&all, core->n, core->entries) && ct_mul_size(&all, all, sizeof *core->values))
+        core->values = calloc(1, all);
+    core->plain = malloc(CHUNK * sizeof *core->values);
     core->progress = calloc(core->n, sizeof *core->progress);
-    return core->payload != NULL && core->progress != NULL
-               ? CT_OK
-               : ct_fail(diag, CT_ENOMEM, "core: out of memory");
+    if (core->values == NULL || core->plain == NULL || core->progress == NULL)
+        return ct_fail(diag, CT_ENOMEM, "core: out of memory");
+    return CT_OK;
 }
 
 ct_status permk_core_create(permk_core **out, const permk_core_options *opt, ct_diag *diag)
 {
     *out = NULL;
+    if (opt->value < PERMK_VALUE_F64 || opt->value > PERMK_VALUE_BF16)
+        return ct_fail(diag, CT_EINVALID, "unknown value type %d", (int)opt->value);
     permk_core *core = calloc(1, sizeof *core);
     if (core == NULL)
         return ct_fail(diag, CT_ENOMEM, "core: out of memory");
+    core->value = opt->value;
     core->n = opt->session.clients;
     core->self = opt->session.self;
     ct_status status = open_session(core, opt, diag);
     if (status == CT_OK)
-        status = open_codec(core, opt, diag);
+        status = open_map(core, opt, diag);
     if (status == CT_OK)
         status = allocate(core, diag);
     if (status != CT_OK) {
@@ -121,11 +125,14 @@ void permk_core_destroy(permk_core *core)
 {
     if (core == NULL)
         return;
-    if (core->payload != NULL)
-        OPENSSL_cleanse(core->payload, core->n * core->codec.payload_bytes);
-    free(core->payload);
+    if (core->values != NULL)
+        OPENSSL_cleanse(core->values, core->n * core->entries * sizeof *core->values);
+    if (core->plain != NULL)
+        OPENSSL_cleanse(core->plain, CHUNK * sizeof *core->values);
+    free(core->values);
+    free(core->plain);
     free(core->progress);
-    permk__codec_clear(&core->codec);
+    permk_ownership_destroy(core->map);
     permk_session_destroy(core->session);
     free(core);
 }
@@ -139,14 +146,15 @@ uint64_t permk_core_round(const permk_core *core)
 
 size_t permk_core_message_bytes(const permk_core *core)
 {
-    return core->codec.payload_bytes + core->chunks * permk_session_overhead_bytes(core->session);
+    return core->entries * permk_value_bytes(core->value) +
+           core->chunks * permk_session_overhead_bytes(core->session);
 }
 
 static ct_status draw(permk_core *core, ct_diag *diag)
 {
     if (core->is_drawn)
         return CT_OK;
-    CT_TRY(permk__codec_draw(&core->codec, permk_core_round(core), diag));
+    CT_TRY(permk_ownership_draw(core->map, permk_core_round(core), diag));
     core->is_drawn = true;
     return CT_OK;
 }
@@ -156,47 +164,72 @@ ct_status permk_core_block(permk_core *core, uint32_t client, permk_block *block
     if (client >= core->n)
         return ct_fail(diag, CT_EINVALID, "client %u of %u", client, core->n);
     CT_TRY(draw(core, diag));
-    *block = permk__codec_block(&core->codec, client);
+    *block = permk_ownership_block(core->map, client);
     return CT_OK;
 }
 
-static unsigned char *payload_of(const permk_core *core, uint32_t client)
+static double *values_of(const permk_core *core, uint32_t client)
 {
-    return core->payload + client * core->codec.payload_bytes;
+    return core->values + client * core->entries;
 }
 
-static permk_part part_of(const permk_core *core, size_t chunk)
-{
-    return (permk_part){.kind = PERMK_KIND_BLOCK,
-                        .chunk = (uint32_t)chunk,
-                        .last = chunk + 1 == core->chunks,
-                        .value = core->codec.value,
-                        .count = core->codec.entries};
-}
+/* A chunk of a message: numbers, and bytes of them as they travel and sealed. */
+typedef struct chunk {
+    permk_part part;
+    size_t at, count;  // numbers
+    size_t message_at; // bytes
+    size_t plain_bytes, sealed_bytes;
+} chunk;
 
-/* Bytes of plain text in a chunk. */
-static size_t chunk_bytes(const permk_core *core, size_t chunk)
+static chunk chunk_of(const permk_core *core, size_t number)
 {
-    size_t left = core->codec.payload_bytes - chunk * CHUNK_BYTES;
-    return left < CHUNK_BYTES ? left : CHUNK_BYTES;
-}
-
-static bool is_finite(const permk_core *core, const unsigned char *plain, size_t bytes)
-{
-    size_t size = permk_value_bytes(core->codec.value), count = bytes / size;
-    double number[NUMBERS];
-    for (size_t at = 0; at < count; at += NUMBERS) {
-        size_t some = count - at < NUMBERS ? count - at : NUMBERS;
-        if (!permk_values_decode(core->codec.value, plain + at * size, some, number))
-            return false;
-    }
-    return true;
+    size_t left = core->entries - number * CHUNK, size = permk_value_bytes(core->value);
+    size_t overhead = permk_session_overhead_bytes(core->session);
+    chunk c = {.part = {.kind = PERMK_KIND_BLOCK,
+                        .chunk = (uint32_t)number,
+                        .last = number + 1 == core->chunks,
+                        .value = core->value,
+                        .count = core->entries},
+               .at = number * CHUNK,
+               .count = left < CHUNK ? left : CHUNK,
+               .message_at = number * (CHUNK * size + overhead)};
+    c.plain_bytes = c.count * size;
+    c.sealed_bytes = c.plain_bytes + overhead;
+    return c;
 }
 
 static ct_status not_finite(const permk_core *core, uint32_t client, ct_diag *diag)
 {
     return ct_fail(diag, CT_ENUMERIC, "client %u, round %llu: a number that is not finite", client,
                    (unsigned long long)permk_core_round(core));
+}
+
+/* ---- Seal ---- */
+
+/* The chunk's numbers as they travel to out, and as others will read them to the client's values.
+ * False: one is not finite. */
+static bool write_chunk(const permk_core *core, uint32_t client, const chunk *c,
+                        const double *gradient, unsigned char *out)
+{
+    permk_block block = permk_ownership_block(core->map, client);
+    double *values = values_of(core, client) + c->at;
+    size_t left = block.length - c->at, some = left < c->count ? left : c->count;
+    permk_block part = permk__block_part(&block, c->at, some);
+    permk_block_gather(&part, gradient, values);
+    memset(values + some, 0, (c->count - some) * sizeof *values); // padding
+    permk_values_encode(core->value, values, c->count, out);
+    return permk_values_decode(core->value, out, c->count, values);
+}
+
+static ct_status write_message(const permk_core *core, uint32_t client, const double *gradient,
+                               unsigned char *out, ct_diag *diag)
+{
+    for (size_t k = 0; k < core->chunks; k++) {
+        chunk c = chunk_of(core, k);
+        if (!write_chunk(core, client, &c, gradient, out + c.message_at))
+            return not_finite(core, client, diag);
+    }
+    return CT_OK;
 }
 
 ct_status permk_core_seal(permk_core *core, uint32_t client, const double *gradient, void *message,
@@ -207,35 +240,40 @@ ct_status permk_core_seal(permk_core *core, uint32_t client, const double *gradi
     if (core->progress[client].sealed)
         return ct_fail(diag, CT_EINVALID, "client %u, round %llu: a second message in one round",
                        client, (unsigned long long)permk_core_round(core));
+    unsigned char *out = message;
     CT_TRY(draw(core, diag));
-    unsigned char *plain = payload_of(core, client), *out = message;
-    permk__codec_encode(&core->codec, client, gradient, plain);
-    if (!is_finite(core, plain, core->codec.payload_bytes))
-        return not_finite(core, client, diag);
-    core->progress[client].sealed = true; // what is there now must stay
-    for (size_t c = 0; c < core->chunks; c++) {
-        permk_part part = part_of(core, c);
-        size_t bytes = chunk_bytes(core, c);
-        CT_TRY(permk_session_seal(core->session, client, &part, plain + c * CHUNK_BYTES, bytes, out,
-                                  diag));
-        out += bytes + permk_session_overhead_bytes(core->session);
+    CT_TRY(write_message(core, client, gradient, out, diag));
+    core->progress[client].sealed = true; // what is in values now must stay
+    for (size_t k = 0; k < core->chunks; k++) {
+        chunk c = chunk_of(core, k);
+        unsigned char *at = out + c.message_at;
+        CT_TRY(permk_session_seal(core->session, client, &c.part, at, c.plain_bytes, at, diag));
     }
     return CT_OK;
 }
 
-/* Into the client's payload, from the first chunk that is not there yet. */
+/* ---- Apply ---- */
+
+static ct_status open_chunk(permk_core *core, uint32_t client, const chunk *c,
+                            const unsigned char *message, ct_diag *diag)
+{
+    double *values = values_of(core, client) + c->at;
+    void *plain = core->value == PERMK_VALUE_F64 ? (void *)values : core->plain;
+    CT_TRY(permk_session_open(core->session, client, &c->part, message + c->message_at,
+                              c->sealed_bytes, plain, c->plain_bytes, diag));
+    if (!permk_values_decode(core->value, plain, c->count, values))
+        core->progress[client].not_finite = true;
+    return CT_OK;
+}
+
+/* From the first chunk that has not verified yet. */
 static ct_status open_message(permk_core *core, uint32_t client, const unsigned char *message,
                               ct_diag *diag)
 {
     progress *p = &core->progress[client];
-    size_t overhead = permk_session_overhead_bytes(core->session);
     for (; p->opened < core->chunks; p->opened++) {
-        permk_part part = part_of(core, p->opened);
-        size_t bytes = chunk_bytes(core, p->opened), at = p->opened * CHUNK_BYTES;
-        unsigned char *plain = payload_of(core, client) + at;
-        CT_TRY(permk_session_open(core->session, client, &part, message + at + p->opened * overhead,
-                                  bytes + overhead, plain, bytes, diag));
-        p->not_finite |= !is_finite(core, plain, bytes);
+        chunk c = chunk_of(core, p->opened);
+        CT_TRY(open_chunk(core, client, &c, message, diag));
     }
     return p->not_finite ? not_finite(core, client, diag) : CT_OK;
 }
@@ -254,22 +292,17 @@ static ct_status open_all(permk_core *core, const unsigned char *messages, const
     return CT_OK;
 }
 
-static void add_all(permk_core *core, double step, double *x)
-{
-    for (uint32_t i = 0; i < core->n; i++) {
-        double factor = -step * permk__codec_mean_factor(&core->codec, i);
-        if (core->progress[i].counts) // what counts is finite
-            (void)!permk__codec_add(&core->codec, i, payload_of(core, i), factor, x);
-    }
-}
-
 ct_status permk_core_apply(permk_core *core, const void *messages, const bool *absent, double step,
                            double *x, ct_diag *diag)
 {
     CT_TRY(draw(core, diag));
     CT_TRY(open_all(core, messages, absent, diag));
     CT_TRY(permk_session_end_round(core->session, diag));
-    add_all(core, step, x);
+    for (uint32_t i = 0; i < core->n; i++) {
+        permk_block block = permk_ownership_block(core->map, i);
+        if (core->progress[i].counts)
+            permk_block_axpy(&block, -step, values_of(core, i), x);
+    }
     memset(core->progress, 0, core->n * sizeof *core->progress);
     core->is_drawn = false;
     return CT_OK;

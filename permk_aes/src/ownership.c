@@ -17,6 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { AHEAD = 32 }; // memory accesses at random that are asked for before they are needed
+
 struct permk_ownership {
     permk_rule rule; // that applies: permutation where lines are asked for but too few
     uint32_t n;
@@ -138,16 +140,24 @@ void permk_ownership_destroy(permk_ownership *ownership)
 
 /* ---- Draw ---- */
 
-/* A uniformly random permutation of {0, …, n-1} (Fisher-Yates). */
+/* A uniformly random permutation of {0, …, n-1} (Fisher-Yates). Numbers are drawn some time before
+ * they are used, so that what they point to is in the cache by then. */
 static void shuffle(permk__stream *stream, uint32_t *order, uint32_t n)
 {
+    uint32_t drawn[AHEAD];
     for (uint32_t i = 0; i < n; i++)
         order[i] = i;
-    for (uint32_t i = n; i > 1; i--) {
-        uint32_t j = permk__stream_below(stream, i);
-        uint32_t swap = order[i - 1];
-        order[i - 1] = order[j];
-        order[j] = swap;
+    for (uint32_t i = n; i > 1;) {
+        uint32_t some = i - 1 < AHEAD ? i - 1 : AHEAD;
+        for (uint32_t k = 0; k < some; k++) {
+            drawn[k] = permk__stream_below(stream, i - k);
+            __builtin_prefetch(order + drawn[k], 1);
+        }
+        for (uint32_t k = 0; k < some; k++, i--) {
+            uint32_t swap = order[i - 1];
+            order[i - 1] = order[drawn[k]];
+            order[drawn[k]] = swap;
+        }
     }
 }
 
@@ -240,11 +250,20 @@ static size_t line_at(const permk_block *block, size_t l)
     return (size_t)block->line[l] * PERMK_LINE;
 }
 
+/* Some lines of x will be needed. */
+static void fetch_ahead(const permk_block *block, size_t l, const double *x)
+{
+    if (l + AHEAD < block->lines)
+        __builtin_prefetch(x + line_at(block, l + AHEAD));
+}
+
 static void gather_lines(const permk_block *block, const double *x, double *values)
 {
     size_t whole = block->length / PERMK_LINE, rest = block->length % PERMK_LINE;
-    for (size_t l = 0; l < whole; l++) // a constant size, which compilers make moves of
+    for (size_t l = 0; l < whole; l++) { // a constant size, which compilers make moves of
+        fetch_ahead(block, l, x);
         memcpy(values + l * PERMK_LINE, x + line_at(block, l), PERMK_LINE * sizeof *values);
+    }
     if (rest > 0)
         memcpy(values + whole * PERMK_LINE, x + line_at(block, whole), rest * sizeof *values);
 }
@@ -263,6 +282,7 @@ static void axpy_lines(const permk_block *block, double scale, const double *val
 {
     size_t whole = block->length / PERMK_LINE, rest = block->length % PERMK_LINE;
     for (size_t l = 0; l < whole; l++) {
+        fetch_ahead(block, l, x);
         double *restrict to = x + line_at(block, l);
         const double *restrict from = values + l * PERMK_LINE;
         for (size_t k = 0; k < PERMK_LINE; k++)
@@ -272,6 +292,15 @@ static void axpy_lines(const permk_block *block, double scale, const double *val
         x[line_at(block, whole) + k] += scale * values[whole * PERMK_LINE + k];
 }
 
+static void axpy_scattered(const permk_block *block, double scale, const double *values, double *x)
+{
+    for (size_t k = 0; k < block->length; k++) {
+        if (k + AHEAD < block->length)
+            __builtin_prefetch(x + block->index[k + AHEAD], 1);
+        x[block->index[k]] += scale * values[k];
+    }
+}
+
 /* Not by the kernel's axpy, which rounds once where it can: every rule gives the same bits. */
 void permk_block_axpy(const permk_block *block, double a, const double *values, double *x)
 {
@@ -279,8 +308,7 @@ void permk_block_axpy(const permk_block *block, double a, const double *values, 
     if (block->line != NULL) {
         axpy_lines(block, scale, values, x);
     } else if (block->index != NULL) {
-        for (size_t k = 0; k < block->length; k++)
-            x[block->index[k]] += scale * values[k];
+        axpy_scattered(block, scale, values, x);
     } else {
         double *range = x + block->first;
         for (size_t k = 0; k < block->length; k++)

@@ -197,9 +197,9 @@ static void test_frames_go_to_all_others(void **state)
 /* ---- Many chunks ---- */
 
 #if defined(__SANITIZE_THREAD__)
-enum { BIG_CHUNKS = 12 };
+enum { BIG_CHUNKS = 12, READ_MS = 5000 }; // copying is slow there
 #else
-enum { BIG_CHUNKS = 40 };
+enum { BIG_CHUNKS = 40, READ_MS = 600 };
 #endif
 
 /* A client in a thread: in each round it queues all of its chunks, then takes the others'. */
@@ -415,6 +415,27 @@ static void test_a_silent_client_is_left_behind(void **state)
     ct_assert_contains(r.why, "round 1: the run has waited 0.3 s for client 3 (");
 }
 
+/* The time to compute before anybody has sent anything is not counted. */
+static void test_the_clock_begins_with_the_first_frame(void **state)
+{
+    run r;
+    run_init(&r, state, 2, 2 * TIMEOUT_MS);
+    run_start(&r);
+    say_hellos(&r);
+    for (int round = 0; round < 2; round++) {
+        raw_sleep_ms(3 * TIMEOUT_MS / 2);
+        say_chunk(&r, 0, PERMK__FRAME_BLOCK, 'b', true);
+        (void)hear(&r, 1, PERMK__FRAME_BLOCK, 0);
+        raw_sleep_ms(3 * TIMEOUT_MS / 2);
+        say_chunk(&r, 1, PERMK__FRAME_BLOCK, 'b', true);
+        (void)hear(&r, 0, PERMK__FRAME_BLOCK, 1);
+    }
+    say_byes(&r, NOBODY);
+    run_end(&r);
+    ct_assert_ok(r.status, &r.diag);
+    assert_int_equal(r.result.rounds, 2);
+}
+
 /* Chunks that keep coming are not enough: the message must be complete in time. */
 static void test_a_trickle_is_too_slow(void **state)
 {
@@ -509,7 +530,7 @@ static void test_a_client_that_does_not_leave(void **state)
 static void test_who_does_not_read_is_to_blame(void **state)
 {
     run r;
-    run_init(&r, state, 3, 2 * TIMEOUT_MS);
+    run_init(&r, state, 3, READ_MS);
     r.opt.min_clients = 2;
     run_start(&r);
     say_hellos(&r);
@@ -938,6 +959,7 @@ int main(void)
         ON_BOTH(test_a_missing_hello_ends_the_run),
         ON_BOTH(test_nobody_says_anything),
         ON_BOTH(test_a_silent_client_is_left_behind),
+        ON_BOTH(test_the_clock_begins_with_the_first_frame),
         ON_BOTH(test_a_trickle_is_too_slow),
         ON_BOTH(test_too_few_are_left),
         ON_BOTH(test_the_leader_cannot_be_left_behind),
