@@ -309,7 +309,7 @@ static void learn_shift(permk__trainer *t, uint32_t client, const void *payload)
 {
     double factor = 1.0;
     if (t->opt->method == PERMK_METHOD_DIANA)
-        factor = t->codec.scale / (1.0 + t->codec.omega);
+        factor = permk__codec_factor(&t->codec, client) / (1.0 + t->codec.omega);
     (void)!permk__codec_add(&t->codec, client, payload, factor, t->shift[client]);
 }
 
