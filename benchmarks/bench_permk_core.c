@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { N = 8, REPEATS = 9 };
+enum { N = 8, REPEATS = 25 };
 
 static size_t d = 10000000;
 static double *x, *gradient, *copy;

@@ -59,28 +59,10 @@ show "$bin/burtorch-cli" eval --data "$data" rows.safetensors
 
 title "permk_aes: a server without a key, 8 clients on loopback, AES-128-GCM"
 show "$bin/permk-train" keygen group.key
-printf '\n$ permk-train server --clients 8 &   (and clients 1 to 7 in the background)\n'
-"$bin/permk-train" server --clients 8 --port-file server.port --accept-timeout 30 >server.log 2>&1 &
-server=$!
-trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
-for _ in $(seq 100); do
-    [ ! -s server.port ] || break
-    kill -0 $server 2>/dev/null || { cat server.log >&2; die "The server did not start."; }
-    sleep 0.1
-done
-options=(--key group.key --port "$(cat server.port)" --clients 8 --tol 1e-10)
-members=()
-for id in 1 2 3 4 5 6 7; do
-    "$bin/permk-train" client --id $id "${options[@]}" --quiet >client$id.log 2>&1 &
-    members+=($!)
-done
-show "$bin/permk-train" client --id 0 "${options[@]}" --report permk_aes.html
-for pid in "${members[@]}" $server; do
-    wait "$pid" || { cat ./*.log >&2; die "One of the participants failed."; }
-done
-trap - EXIT
-say "The server said:"
-sed 's/^/  /' server.log
+show "$bin/permk-train" local --clients 8 --key group.key --tol 1e-10 --capture seen --report permk_aes.html
+say "What the server saw of it, without the key and with it:"
+show "$bin/permk-train" inspect seen
+show "$bin/permk-train" inspect --key group.key seen
 
 title "Done"
 say "Open these reports in a browser:"

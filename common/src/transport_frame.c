@@ -15,9 +15,9 @@ ct_status ct__queue_reserve(ct__queue *q, size_t room)
 {
     size_t size = ct__queue_size(q);
     bool fits = q->capacity - q->end >= room;
-    // moving no more than what was consumed keeps the cost a byte constant; little is moved before
-    // it must be, so that less memory is touched
-    if (q->begin > 0 && q->begin >= (fits ? 16 * size : size) && q->capacity - size >= room) {
+    // moving no more than twice what was consumed keeps the cost a byte constant; little is moved
+    // before it must be, so that less memory is touched
+    if (q->begin > 0 && q->begin >= (fits ? 16 * size : size / 2) && q->capacity - size >= room) {
         memmove(q->data, q->data + q->begin, size);
         q->begin = 0;
         q->end = size;

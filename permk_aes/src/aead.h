@@ -4,6 +4,8 @@
 #ifndef PERMK_AES_AEAD_H
 #define PERMK_AES_AEAD_H
 
+#include "gcm.h"
+
 #include <openssl/evp.h>
 #include <permk_aes/session.h>
 
@@ -11,7 +13,8 @@
 #define PERMK__TAG_BYTES 16
 
 typedef struct permk__aead {
-    EVP_CIPHER_CTX *context; // NULL for plaintext
+    permk__gcm *gcm;         // for GCM, where the processor has what it needs
+    EVP_CIPHER_CTX *context; // else; NULL for plaintext
     permk_cipher cipher;
 } permk__aead;
 

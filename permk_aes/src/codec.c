@@ -31,7 +31,7 @@ static size_t k_of(const permk_train_options *opt, size_t d)
     return k > 0 ? k : 1;
 }
 
-static size_t entries_of(const permk_train_options *opt, uint32_t n, size_t d)
+size_t permk__codec_entries(const permk_train_options *opt, uint32_t n, size_t d)
 {
     switch (compressor_of(opt)) {
     case PERMK_COMPRESSOR_PERMK:
@@ -48,7 +48,7 @@ static size_t entries_of(const permk_train_options *opt, uint32_t n, size_t d)
 
 size_t permk__codec_payload_bytes(const permk_train_options *opt, uint32_t n, size_t d)
 {
-    size_t entries = entries_of(opt, n, d);
+    size_t entries = permk__codec_entries(opt, n, d);
     permk_compressor compressor = compressor_of(opt);
     if (compressor == PERMK_COMPRESSOR_NATURAL)
         return permk__natural_bytes(d);
@@ -128,7 +128,7 @@ ct_status permk__codec_init(permk__codec *codec, const permk_train_options *opt,
                             .d = d,
                             .k = k_of(opt, d),
                             .seed = opt->seed,
-                            .entries = entries_of(opt, n, d),
+                            .entries = permk__codec_entries(opt, n, d),
                             .payload_bytes = permk__codec_payload_bytes(opt, n, d)};
     set_constants(codec);
     if (codec->compressor == PERMK_COMPRESSOR_PERMK)

@@ -42,7 +42,8 @@ CT_MUST_USE ct_status permk__codec_init(permk__codec *codec, const permk_train_o
                                         ct_diag *diag);
 /* Copes with a zeroed struct. */
 void permk__codec_clear(permk__codec *codec);
-/* Payload bytes without making one, for accounts; options, n and d are those of a codec. */
+/* Entries and bytes of a payload, without making a codec; options, n and d are those of one. */
+size_t permk__codec_entries(const permk_train_options *opt, uint32_t n, size_t d);
 size_t permk__codec_payload_bytes(const permk_train_options *opt, uint32_t n, size_t d);
 
 /* Everything below is about this round. */

@@ -23,7 +23,7 @@ typedef struct replay {
     unsigned char *nonces; // (n, PERMK_NONCE_BYTES)
     char settings[PERMK__SETTINGS_SIZE];
     permk_train_options options; // as the settings say
-    permk__codec codec, whole;
+    size_t d;
     permk_session *session;
     unsigned char *plain; // a chunk
     bool stopped;         // a client ended the run
@@ -32,8 +32,6 @@ typedef struct replay {
 static void replay_clear(replay *r)
 {
     permk_session_destroy(r->session);
-    permk__codec_clear(&r->codec);
-    permk__codec_clear(&r->whole);
     free(r->frames);
     free(r->next);
     free(r->at);
@@ -80,6 +78,8 @@ static ct_status read_frames(replay *r, permk_capture *capture, ct_diag *diag)
 
 static ct_status queue_frames(replay *r, ct_diag *diag)
 {
+    if (r->n > r->n_frames)
+        return ct_fail(diag, CT_EPARSE, "not all of %u clients say hello: no whole run", r->n);
     r->next = malloc((r->n_frames + 1) * sizeof *r->next);
     r->at = malloc(r->n * sizeof *r->at);
     if (r->next == NULL || r->at == NULL)
@@ -147,8 +147,9 @@ static ct_status read_settings(replay *r, ct_diag *diag)
     o->is_signed = setting_number(r, "signed") != 0;
     o->chunk_bytes = (size_t)setting_number(r, "chunk");
     read_limits(r);
-    if (!known || setting_number(r, "clients") != r->n || o->chunk_bytes == 0 ||
-        o->chunk_bytes > PERMK__CHUNK_MAX_BYTES)
+    r->d = (size_t)setting_number(r, "dimension");
+    if (!known || setting_number(r, "clients") != r->n || r->d == 0 || r->d > UINT32_MAX ||
+        o->k > r->d || o->chunk_bytes == 0 || o->chunk_bytes > PERMK__CHUNK_MAX_BYTES)
         return ct_fail(diag, CT_EPARSE, "the settings in the hellos make no sense");
     return CT_OK;
 }
@@ -190,18 +191,12 @@ static ct_status read_hellos(replay *r, ct_diag *diag)
 
 static ct_status open_session(replay *r, ct_diag *diag)
 {
-    size_t d = (size_t)setting_number(r, "dimension");
-    unsigned char no_key[PERMK_OWNERSHIP_KEY_BYTES] = {0}; // where entries go does not matter here
-    permk_train_options whole = r->options;
-    whole.compressor = PERMK_COMPRESSOR_IDENTITY;
-    CT_TRY(permk__codec_init(&r->codec, &r->options, r->n, d, no_key, diag));
-    CT_TRY(permk__codec_init(&r->whole, &whole, r->n, d, no_key, diag));
     permk_session_options session = permk_session_options_default();
     session.key = r->opt->key;
     session.cipher = r->options.cipher;
     session.rule = r->options.rule;
     session.clients = r->n;
-    session.dimension = d;
+    session.dimension = r->d;
     session.nonces = r->nonces;
     session.settings = r->settings;
     session.settings_bytes = strlen(r->settings);
@@ -234,20 +229,21 @@ static size_t message_bytes(const replay *r, uint32_t client)
 /* What a message of so many bytes is; false: no message of this run is so long. */
 static bool parts_of(const replay *r, permk_frame_type type, size_t total, permk__parts *parts)
 {
-    size_t d = r->codec.d;
-    const permk__codec *codec = total == r->codec.payload_bytes ? &r->codec : &r->whole;
     *parts = (permk__parts){.part = {.chunk = UINT32_MAX, .value = PERMK_VALUE_F64},
                             .total = total,
                             .chunk_bytes = r->options.chunk_bytes};
     if (type == PERMK_FRAME_BLOCK) {
+        permk_train_options opt = r->options;
+        if (total != permk__codec_payload_bytes(&opt, r->n, r->d)) // then of whole gradients
+            opt.compressor = PERMK_COMPRESSOR_IDENTITY;
         parts->part.kind = PERMK_KIND_BLOCK;
-        parts->part.value = codec->value;
-        parts->part.count = codec->entries;
-        return total == codec->payload_bytes;
+        parts->part.value = opt.value;
+        parts->part.count = permk__codec_entries(&opt, r->n, r->d);
+        return total == permk__codec_payload_bytes(&opt, r->n, r->d);
     }
     bool is_stop = type == PERMK_FRAME_STOP;
     parts->part.kind = is_stop ? PERMK_KIND_STOP : PERMK_KIND_MEASURE;
-    parts->part.count = is_stop ? PERMK__STOP_VALUES : d + 1;
+    parts->part.count = is_stop ? PERMK__STOP_VALUES : r->d + 1;
     return total == (size_t)parts->part.count * sizeof(double);
 }
 

@@ -9,7 +9,7 @@
 #include <permk_aes/replay.h>
 #include <permk_aes/train.h>
 
-#define PERMK__STOP_VALUES   3 // a stop message: outcome, f, ||grad f||^2
+#define PERMK__STOP_VALUES   3                    // a stop message: outcome, f, ||grad f||^2
 #define PERMK__HELLO_BYTES   PERMK_HELLO_SETTINGS // before the settings
 #define PERMK__SETTINGS_SIZE 2048
 

@@ -4,6 +4,7 @@
 #include <permk_aes/value.h>
 
 #include <ctrain/bytes.h>
+#include <ctrain/kernels.h>
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
@@ -175,10 +176,7 @@ static bool decode_f32(const void *in, size_t n, double *x)
 
 static bool are_finite(const double *x, size_t n)
 {
-    uint64_t overflow = 0; // as above
-    for (size_t i = 0; i < n; i++)
-        overflow |= (bits_of(x[i]) & (uint64_t)0x7FF << 52) + ((uint64_t)1 << 52);
-    return overflow >> 63 == 0;
+    return isfinite(ct_kernels_get()->f64.max_abs(x, n)); // no number if one of them is none
 }
 
 static bool host_is_little_endian(void)

@@ -194,7 +194,7 @@ says bad.err "$port"
 # what the server is made of references no cipher
 archive=$1/../lib/libpermk_aes.a
 if [ -e "$archive" ] && command -v nm >/dev/null; then
-  symbols=$(cd "$work" && ar x "$archive" server.c.o && nm -u server.c.o)
+  symbols=$(cd "$work" && ar x "$archive" server.c.o capture.c.o && nm -u server.c.o capture.c.o)
   [ -n "$symbols" ] || fail "no symbols of the server"
   echo "$symbols" | grep -E 'EVP_|AES|RAND_|SHA|OPENSSL|HKDF|permk_(key|session)|permk__(aead|hkdf|key)' &&
     fail "the server references cryptography"

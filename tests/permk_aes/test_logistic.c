@@ -298,6 +298,51 @@ static void minibatches_are_a_function_of_client_and_round(void **state)
     ct_dataset_destroy(data);
 }
 
+/* A client that has its rows in a file of its own has the same f_i. */
+static void own_data_are_a_part_of_the_whole(void **state)
+{
+    (void)state;
+    ct_dataset *data = make_data();
+    permk_logistic_options opt = small_options();
+    permk_problem whole = make(data, &opt);
+    ct_split_options dealing = ct_split_options_default(CLIENTS);
+    dealing.seed = opt.seed;
+    ct_split *split;
+    ct_diag diag = {""};
+    ct_assert_ok(ct_split_create(&split, data, &dealing, &diag), &diag);
+    double x[MAX_D], g[MAX_D], expected[MAX_D], loss, expected_loss;
+    point(x, 2);
+    whole.ops->move(whole.state, x);
+    opt.own_data = true;
+    for (uint32_t i = 0; i < CLIENTS; i++) {
+        ct_dataset *rows;
+        size_t count = split->start[i + 1] - split->start[i];
+        ct_assert_ok(ct_dataset_take(&rows, data, split->order + split->start[i], count, &diag),
+                     &diag);
+        opt.own = i;
+        permk_problem p = make(rows, &opt);
+        assert_true(p.own_only && p.clients == CLIENTS && isnan(p.smoothness));
+        assert_true(isnan(p.max_smoothness) && isnan(p.mean_square_smoothness));
+        p.ops->move(p.state, x);
+        ct_assert_ok(p.ops->gradient(p.state, i, &loss, g, &diag), &diag);
+        ct_assert_ok(whole.ops->gradient(whole.state, i, &expected_loss, expected, &diag), &diag);
+        ct_assert_near(loss, expected_loss, 0, 0);
+        assert_memory_equal(g, expected, p.dimension * sizeof *g);
+        permk_problem_clear(&p);
+        ct_dataset_destroy(rows);
+    }
+    opt.clients = ROWS + 1; // more clients than one of them has rows
+    opt.own = ROWS;
+    permk_problem p = make(data, &opt);
+    permk_problem_clear(&p);
+    opt.own = UINT32_MAX; // nobody's
+    ct_assert_status(permk_logistic_init(&p, data, &opt, &diag), CT_EINVALID, &diag);
+    ct_assert_contains(diag.text, "own client");
+    ct_split_destroy(split);
+    permk_problem_clear(&whole);
+    ct_dataset_destroy(data);
+}
+
 static void own_rows_are_those_of_the_whole(void **state)
 {
     (void)state;
@@ -529,6 +574,7 @@ int main(void)
         cmocka_unit_test(blocks_are_entries_of_the_gradient),
         cmocka_unit_test(minibatches_are_unbiased),
         cmocka_unit_test(minibatches_are_a_function_of_client_and_round),
+        cmocka_unit_test(own_data_are_a_part_of_the_whole),
         cmocka_unit_test(own_rows_are_those_of_the_whole),
         cmocka_unit_test(smoothness_is_that_of_the_hessians),
         cmocka_unit_test(any_margin_is_right),

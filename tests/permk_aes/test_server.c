@@ -11,7 +11,7 @@
 #include "protocol.h"
 
 #define LONG_MS    20000
-#define TIMEOUT_MS 300
+#define TIMEOUT_MS 500
 #define MAX_HEARD  16
 
 /* A server in a thread, and the ends of its clients in the test's hands. */
@@ -199,7 +199,7 @@ static void test_frames_go_to_all_others(void **state)
 #if defined(__SANITIZE_THREAD__)
 enum { BIG_CHUNKS = 12, READ_MS = 5000 }; // copying is slow there
 #else
-enum { BIG_CHUNKS = 40, READ_MS = 600 };
+enum { BIG_CHUNKS = 40, READ_MS = 1000 };
 #endif
 
 /* A client in a thread: in each round it queues all of its chunks, then takes the others'. */
@@ -358,7 +358,7 @@ static void test_a_silent_client_ends_the_run(void **state)
     (void)hear(&r, 2, PERMK__FRAME_GONE, 1);
     double took = raw_now_s() - start;
     assert_true(took >= 1e-3 * TIMEOUT_MS && took < 1e-3 * TIMEOUT_MS + SLACK_S);
-    expect_end(&r, CT_ETIMEOUT, "round 1: the run has waited 0.3 s for client 1 (");
+    expect_end(&r, CT_ETIMEOUT, "round 1: the run has waited 0.5 s for client 1 (");
     assert_null(strstr(r.diag.text, "client 0"));
     assert_null(strstr(r.diag.text, "client 2"));
     assert_int_equal(r.result.rounds, 1);
@@ -412,28 +412,26 @@ static void test_a_silent_client_is_left_behind(void **state)
     assert_int_equal(r.result.rounds, 4);
     assert_int_equal(r.result.lost, 1);
     assert_int_equal(r.lost, 3);
-    ct_assert_contains(r.why, "round 1: the run has waited 0.3 s for client 3 (");
+    ct_assert_contains(r.why, "round 1: the run has waited 0.5 s for client 3 (");
 }
 
 /* The time to compute before anybody has sent anything is not counted. */
 static void test_the_clock_begins_with_the_first_frame(void **state)
 {
     run r;
-    run_init(&r, state, 2, 2 * TIMEOUT_MS);
+    run_init(&r, state, 2, 3 * TIMEOUT_MS);
     run_start(&r);
     say_hellos(&r);
-    for (int round = 0; round < 2; round++) {
-        raw_sleep_ms(3 * TIMEOUT_MS / 2);
-        say_chunk(&r, 0, PERMK__FRAME_BLOCK, 'b', true);
-        (void)hear(&r, 1, PERMK__FRAME_BLOCK, 0);
-        raw_sleep_ms(3 * TIMEOUT_MS / 2);
-        say_chunk(&r, 1, PERMK__FRAME_BLOCK, 'b', true);
-        (void)hear(&r, 0, PERMK__FRAME_BLOCK, 1);
-    }
+    raw_sleep_ms(2 * TIMEOUT_MS);
+    say_chunk(&r, 0, PERMK__FRAME_BLOCK, 'b', true);
+    (void)hear(&r, 1, PERMK__FRAME_BLOCK, 0);
+    raw_sleep_ms(2 * TIMEOUT_MS);
+    say_chunk(&r, 1, PERMK__FRAME_BLOCK, 'b', true);
+    (void)hear(&r, 0, PERMK__FRAME_BLOCK, 1);
     say_byes(&r, NOBODY);
     run_end(&r);
     ct_assert_ok(r.status, &r.diag);
-    assert_int_equal(r.result.rounds, 2);
+    assert_int_equal(r.result.rounds, 1);
 }
 
 /* Chunks that keep coming are not enough: the message must be complete in time. */

@@ -174,6 +174,45 @@ static void signing_needs_the_right_identity(void **state)
     }
 }
 
+/* Who has the keys but is no member reads along, and can say nothing. */
+static void a_signing_group_can_be_observed(void **state)
+{
+    (void)state;
+    permk_session_options opt = options(PERMK_EVERY_SENDER);
+    opt.roster = roster;
+    permk_session *s[N], *observer = create(&opt);
+    unsigned char sealed[N][SIGNED], opened[BYTES];
+    ct_diag diag = {""};
+    for (uint32_t i = 0; i < N; i++)
+        s[i] = signing_member(i, PERMK_AES_128_GCM);
+    for (int round = 0; round < 2; round++) {
+        for (uint32_t i = 0; i < N; i++)
+            seal(s[i], i, sealed[i]);
+        sealed[1][SIGNED - 1] ^= 1;
+        refuse_signed(observer, 1, sealed[1]);
+        sealed[1][SIGNED - 1] ^= 1;
+        for (uint32_t from = 0; from < N; from++) {
+            ct_assert_ok(permk_session_open(observer, from, &whole, sealed[from], SIGNED, opened,
+                                            BYTES, &diag),
+                         &diag);
+            assert_memory_equal(opened, message[from], BYTES);
+            for (uint32_t to = 0; to < N; to++)
+                if (to != from)
+                    ct_assert_ok(permk_session_open(s[to], from, &whole, sealed[from], SIGNED,
+                                                    opened, BYTES, &diag),
+                                 &diag);
+        }
+        ct_assert_ok(permk_session_end_round(observer, &diag), &diag);
+        for (uint32_t i = 0; i < N; i++)
+            ct_assert_ok(permk_session_end_round(s[i], &diag), &diag);
+        assert_memory_equal(permk_session_transcript(observer), permk_session_transcript(s[0]), 32);
+    }
+    ct_assert_status(permk_session_seal(observer, 0, &whole, message[0], BYTES, sealed[0], &diag),
+                     CT_EINVALID, &diag);
+    permk_session_destroy(observer);
+    destroy_group(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -184,6 +223,7 @@ int main(void)
         cmocka_unit_test(a_signature_does_not_replace_the_tag),
         cmocka_unit_test(signed_parts_open_in_place),
         cmocka_unit_test(signing_needs_the_right_identity),
+        cmocka_unit_test(a_signing_group_can_be_observed),
     };
     return cmocka_run_group_tests(tests, make_identities, destroy_identities);
 }

@@ -59,7 +59,7 @@ static ct_message hear(const scene *s, uint8_t type)
 static void say_start(const scene *s, size_t columns, double smaller_label)
 {
     const uint32_t coordinate[] = {1, 2, 3, 4, 0, 5};
-    fednl__start start = {.layout = {columns + 1, columns, true, coordinate},
+    fednl__start start = {.layout = {columns + 1, columns, true, coordinate, NULL},
                           .label = {1.0, smaller_label}};
     fednl__buffer buffer = {0};
     assert_int_equal(fednl__wire_encode_start(&buffer, &start), CT_OK);

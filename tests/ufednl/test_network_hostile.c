@@ -628,7 +628,7 @@ static void *ask_once(void *argument)
     arrival *a = argument;
     const fednl_remote_options remote = fednl_remote_options_default();
     const uint32_t coordinate[] = {0};
-    fednl__start start = {.layout = {1, 1, false, coordinate}, .label = {1, -1}};
+    fednl__start start = {.layout = {1, 1, false, coordinate, NULL}, .label = {1, -1}};
     fednl__link *link;
     fednl__roll roll;
     a->status = fednl__link_remote_open(&link, &roll, a->server, &remote, NULL, NULL, &a->diag);

@@ -30,6 +30,7 @@ typedef struct shape {
 } shape;
 
 static const shape shapes[] = {
+    {"nothing at all", 5, 3, false, ONES, 0.0, false, 0},
     {"only the intercept", 40, 0, true, ONES, 0.0, false, 3},
     {"one column", 40, 1, false, ONES, 0.6, false, 3},
     {"one column and intercept", 40, 1, true, GENERAL, 0.6, true, 3},

@@ -548,7 +548,7 @@ static fednl__start good_start(const uint32_t *coordinate)
 {
     return (fednl__start){.id = 5,
                           .run = 1234567890123,
-                          .layout = {4, 3, true, coordinate},
+                          .layout = {4, 3, true, coordinate, NULL},
                           .label = {1, -1},
                           .second_order = true,
                           .compressor = {.kind = FEDNL_COMPRESSOR_RANKR,

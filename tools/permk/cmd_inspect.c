@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TYPES = 9, SHOWN_NUMBERS = 4 };
+enum { TYPES = 9, SHOWN_NUMBERS = 4, CLIENTS_MAX = 1000000 };
 
 typedef struct inspect_settings {
     const char *file, *key, *roster;
@@ -99,8 +99,9 @@ static ct_status look(inspection *v, ct_diag *diag)
     permk_capture *capture;
     CT_TRY(permk_capture_open(&capture, v->settings->file, diag));
     v->n = permk_capture_clients(capture);
-    v->clients = calloc(v->n, sizeof *v->clients);
-    ct_status status = v->clients != NULL ? CT_OK : ct_fail(diag, CT_ENOMEM, "out of memory");
+    v->clients = v->n <= CLIENTS_MAX ? calloc(v->n, sizeof *v->clients) : NULL;
+    ct_status status =
+        v->clients != NULL ? CT_OK : ct_fail(diag, CT_ENOMEM, "no memory for %u clients", v->n);
     bool at_end = false;
     while (status == CT_OK && !at_end) {
         permk_capture_frame frame;

@@ -398,7 +398,8 @@ cli_command cmd_local(void)
         .description =
             "Starts a server, which has no key, and the clients, and trains over real sockets: the "
             "iterates of simulate, bit for bit, with the times and traffic of a network on "
-            "loopback. Clients see only their own rows of --data. A client that dies is named. "
+            "loopback. Clients keep only the rows of --data that are dealt to them. A client that "
+            "dies is named. "
             "Checkpoints are FILE.client-0, ... of --checkpoint and --resume.",
         .examples = "permk-train local --clients 8 --data a9a --method diana --report a9a.html\n"
                     "permk-train local --capture seen --max-rounds 20 && permk-train inspect seen",

@@ -31,6 +31,15 @@ static void multiply_transposed(const fednl__rows *rows, const double *f, double
         kernels->axpy(y, f[j], rows->matrix + j * rows->row_length, rows->active);
 }
 
+/* n rows of rows, each times its weight, to scaled. */
+static void scale_rows(double *restrict scaled, const double *restrict rows,
+                       const double *restrict weight, size_t n, size_t length)
+{
+    for (size_t i = 0; i < n; i++, scaled += length, rows += length)
+        for (size_t c = 0; c < length; c++)
+            scaled[c] = weight[i] * rows[c];
+}
+
 /* Eight columns of the triangle are a matrix: they are a product of eight columns of scaled rows
  * and of the rows themselves. */
 static void add_hessian(const fednl__rows *rows, const double *weight, double *scaled,
@@ -41,9 +50,7 @@ static void add_hessian(const fednl__rows *rows, const double *weight, double *s
     for (size_t j = 0, n; j < rows->distinct; j += n) {
         const double *block = rows->matrix + j * length;
         n = rows->distinct - j < FEDNL__BLOCK_DENSE ? rows->distinct - j : FEDNL__BLOCK_DENSE;
-        memcpy(scaled, block, n * length * sizeof *scaled);
-        for (size_t i = 0; i < n; i++)
-            kernels->scal(scaled + i * length, weight[j + i], length);
+        scale_rows(scaled, block, weight + j, n, length);
         for (size_t c = 0; c < rows->active; c += 8) {
             size_t columns = rows->active - c < 8 ? rows->active - c : 8;
             kernels->gemm(1, 0, columns, c + 8, n, scaled + c, length, block, length, 1,

@@ -2,7 +2,7 @@
 /* From rows of a data set to the form a client works with. One pass over the rows merges those with
  * equal features (a hash table of row numbers) and learns about the columns; then the cheapest
  * method is chosen, and a second pass fills its arrays. What is needed only here is one block of
- * about 40 bytes a row. */
+ * about 30 bytes a row. */
 #include "rows_methods.h"
 
 #include <ctrain/kernels.h>

@@ -85,21 +85,21 @@ static uint32_t *list_column(const uint8_t *mask, size_t words, const uint32_t *
     return out;
 }
 
+/* y[c] is written when column c is done; what came there with the diagonal entry before is lost. */
 static void multiply(const fednl__pattern *pattern, const double *h, const double *x, double *y)
 {
     const uint8_t *mask = pattern->mask;
     for (size_t c = 0; c < pattern->active; c++) {
         __m512d sum = _mm512_setzero_pd(), x_c = _mm512_set1_pd(x[c]);
         for (size_t w = 0; w <= c / 8; w++, mask++) {
-            unsigned below = w < c / 8 ? 0xff : (1u << c % 8) - 1; // the rows before the diagonal
-            __mmask8 all = (__mmask8)*mask, off = (__mmask8)(*mask & below);
-            __m512d h_w = _mm512_maskz_expandloadu_pd(all, h);
-            sum = _mm512_fmadd_pd(h_w, _mm512_maskz_loadu_pd(all, x + 8 * w), sum);
-            __m512d y_w = _mm512_maskz_loadu_pd(off, y + 8 * w);
-            _mm512_mask_storeu_pd(y + 8 * w, off, _mm512_fmadd_pd(h_w, x_c, y_w));
+            __mmask8 rows = mask_of(mask);
+            __m512d h_w = _mm512_maskz_expandloadu_pd(rows, h);
+            sum = _mm512_fmadd_pd(h_w, _mm512_maskz_loadu_pd(rows, x + 8 * w), sum);
+            __m512d y_w = _mm512_maskz_loadu_pd(rows, y + 8 * w);
+            _mm512_mask_storeu_pd(y + 8 * w, rows, _mm512_fmadd_pd(h_w, x_c, y_w));
             h += __builtin_popcount(*mask);
         }
-        y[c] = _mm512_reduce_add_pd(sum); // later columns add to it
+        y[c] = _mm512_reduce_add_pd(sum);
     }
 }
 

@@ -36,7 +36,8 @@ INLINE double add_words(const column_rows *rows, column_out *to, const size_t wo
     const size_t row_bytes = rows->row_bytes;
     double sum = 0.0, odd_sum = 0.0;
     eight odd_0 = eight_zero(), odd_1 = eight_zero(), odd_2 = eight_zero(), weight;
-#define DECLARE(i) eight sum_##i = eight_zero();
+#define EACH_OF_FEW(X) X(0) X(1) X(2)
+#define DECLARE(i)     eight sum_##i = eight_zero();
 #define ADD(i)                                                                                     \
     if (words > i)                                                                                 \
         sum_##i = eight_add_where(sum_##i, bits + i, weight);
@@ -60,10 +61,11 @@ INLINE double add_words(const column_rows *rows, column_out *to, const size_t wo
         bits = all_bits + list[0] * row_bytes;
         weight = eight_set(second[list[0]]);
         sum += first[list[0]];
-        ADD(0) ADD(1) ADD(2) bits = all_bits + list[1] * row_bytes;
+        EACH_OF_FEW(ADD);
+        bits = all_bits + list[1] * row_bytes;
         weight = eight_set(second[list[1]]);
         odd_sum += first[list[1]];
-        ADD_ODD(0) ADD_ODD(1) ADD_ODD(2)
+        EACH_OF_FEW(ADD_ODD);
     }
     for (; list < end; list++) {
         bits = all_bits + *list * row_bytes;
@@ -90,6 +92,7 @@ INLINE double add_words(const column_rows *rows, column_out *to, const size_t wo
     } else {
         EACH_WORD(STORE)
     }
+#undef EACH_OF_FEW
 #undef DECLARE
 #undef ADD
 #undef ADD_ODD

@@ -27,16 +27,18 @@ int main(void)
     options.self = 1;
     if (status == CT_OK)
         status = permk_session_create(&bob, &options, &diag);
-    size_t size = status == CT_OK ? permk_session_sealed_bytes(alice, 3) : 0;
+    const permk_part part = {
+        .kind = PERMK_KIND_BLOCK, .last = true, .value = PERMK_VALUE_F64, .count = 3};
+    size_t size = sizeof block + (status == CT_OK ? permk_session_overhead_bytes(alice) : 0);
     if (status == CT_OK)
-        status = permk_session_seal(alice, 0, PERMK_KIND_BLOCK, block, 3, message, &diag);
+        status = permk_session_seal(alice, 0, &part, block, sizeof block, message, &diag);
     int refused = 0;
     if (status == CT_OK) {
         message[5] ^= 1;
-        refused = permk_session_open(bob, 0, PERMK_KIND_BLOCK, message, size, opened, 3, &diag) ==
+        refused = permk_session_open(bob, 0, &part, message, size, opened, sizeof opened, &diag) ==
                   PERMK_EAUTH;
         message[5] ^= 1;
-        status = permk_session_open(bob, 0, PERMK_KIND_BLOCK, message, size, opened, 3, &diag);
+        status = permk_session_open(bob, 0, &part, message, size, opened, sizeof opened, &diag);
     }
     if (status != CT_OK)
         fprintf(stderr, "%s: %s\n", ct_status_text(status), diag.text);
