@@ -29,16 +29,14 @@ struct permk_agreement {
     permk__key_pair pair;
 };
 
-/* secret NULL: a fresh one. */
-static ct_status create(permk_agreement **out, const unsigned char *secret, ct_diag *diag)
+ct_status permk__agreement_from_secret(permk_agreement **out, const unsigned char *secret,
+                                       ct_diag *diag)
 {
     *out = NULL;
     permk_agreement *agreement = calloc(1, sizeof *agreement);
     if (agreement == NULL)
         return ct_fail(diag, CT_ENOMEM, "key agreement: out of memory");
-    ct_status status = secret == NULL
-                           ? permk__key_pair_generate(&agreement->pair, EVP_PKEY_X25519)
-                           : permk__key_pair_init(&agreement->pair, EVP_PKEY_X25519, secret);
+    ct_status status = permk__key_pair_init(&agreement->pair, EVP_PKEY_X25519, secret);
     if (status != CT_OK) {
         permk_agreement_destroy(agreement);
         return ct_fail(diag, status, "key agreement: no X25519 key pair could be made");
@@ -49,13 +47,12 @@ static ct_status create(permk_agreement **out, const unsigned char *secret, ct_d
 
 ct_status permk_agreement_create(permk_agreement **out, ct_diag *diag)
 {
-    return create(out, NULL, diag);
-}
-
-ct_status permk__agreement_from_secret(permk_agreement **out, const unsigned char *secret,
-                                       ct_diag *diag)
-{
-    return create(out, secret, diag);
+    *out = NULL;
+    unsigned char secret[PERMK__PAIR_BYTES];
+    CT_TRY(permk_random_bytes(secret, sizeof secret, diag));
+    ct_status status = permk__agreement_from_secret(out, secret, diag);
+    OPENSSL_cleanse(secret, sizeof secret);
+    return status;
 }
 
 void permk_agreement_destroy(permk_agreement *agreement)

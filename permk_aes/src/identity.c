@@ -7,6 +7,7 @@
 #include "secret_file.h"
 
 #include <openssl/crypto.h>
+#include <permk_aes/session.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,20 +20,21 @@ static const permk__secret_form identity_form = {.kind = "permk-identity",
                                                  .shown_digits = PUBLIC_DIGITS,
                                                  .secret = "secret"};
 
+/* OpenSSL's way to hand out a secret again leaves an unwiped copy behind. */
 struct permk_identity {
     permk__key_pair pair;
+    unsigned char secret[PERMK__SECRET_BYTES];
 };
 
-/* secret NULL: a new one. */
-static ct_status create(permk_identity **out, const unsigned char *secret, ct_diag *diag)
+ct_status permk__identity_from_secret(permk_identity **out, const unsigned char *secret,
+                                      ct_diag *diag)
 {
     *out = NULL;
     permk_identity *identity = calloc(1, sizeof *identity);
     if (identity == NULL)
         return ct_fail(diag, CT_ENOMEM, "identity: out of memory");
-    ct_status status = secret == NULL
-                           ? permk__key_pair_generate(&identity->pair, EVP_PKEY_ED25519)
-                           : permk__key_pair_init(&identity->pair, EVP_PKEY_ED25519, secret);
+    memcpy(identity->secret, secret, sizeof identity->secret);
+    ct_status status = permk__key_pair_init(&identity->pair, EVP_PKEY_ED25519, secret);
     if (status != CT_OK) {
         permk_identity_destroy(identity);
         return ct_fail(diag, status, "identity: no Ed25519 key pair could be made");
@@ -43,13 +45,12 @@ static ct_status create(permk_identity **out, const unsigned char *secret, ct_di
 
 ct_status permk_identity_generate(permk_identity **out, ct_diag *diag)
 {
-    return create(out, NULL, diag);
-}
-
-ct_status permk__identity_from_secret(permk_identity **out, const unsigned char *secret,
-                                      ct_diag *diag)
-{
-    return create(out, secret, diag);
+    *out = NULL;
+    unsigned char secret[PERMK__SECRET_BYTES];
+    CT_TRY(permk_random_bytes(secret, sizeof secret, diag));
+    ct_status status = permk__identity_from_secret(out, secret, diag);
+    OPENSSL_cleanse(secret, sizeof secret);
+    return status;
 }
 
 void permk_identity_destroy(permk_identity *identity)
@@ -57,6 +58,7 @@ void permk_identity_destroy(permk_identity *identity)
     if (identity == NULL)
         return;
     permk__key_pair_clear(&identity->pair);
+    OPENSSL_cleanse(identity->secret, sizeof identity->secret);
     free(identity);
 }
 
@@ -81,17 +83,9 @@ ct_status permk_identity_sign(const permk_identity *identity, const void *messag
 
 ct_status permk_identity_write(const permk_identity *identity, const char *path, ct_diag *diag)
 {
-    unsigned char secret[PERMK__SECRET_BYTES];
     char public_hex[PUBLIC_DIGITS];
-    size_t size = sizeof secret;
-    ct_status status = PERMK_ECRYPTO;
     permk__to_hex(public_hex, identity->pair.public_key, PERMK_PUBLIC_KEY_BYTES);
-    if (EVP_PKEY_get_raw_private_key(identity->pair.key, secret, &size) == 1)
-        status = permk__secret_file_write(&identity_form, public_hex, secret, path, diag);
-    else
-        ct_diag_set(diag, "%s: the secret key cannot be read", path);
-    OPENSSL_cleanse(secret, sizeof secret);
-    return status;
+    return permk__secret_file_write(&identity_form, public_hex, identity->secret, path, diag);
 }
 
 static bool has_public(const permk_identity *identity, const char *hex)
@@ -110,7 +104,7 @@ ct_status permk_identity_parse(permk_identity **out, const char *text, size_t si
     ct_status status =
         permk__secret_file_parse(&identity_form, text, size, name, public_hex, secret, diag);
     if (status == CT_OK)
-        status = create(out, secret, diag);
+        status = permk__identity_from_secret(out, secret, diag);
     OPENSSL_cleanse(secret, sizeof secret);
     if (status != CT_OK || has_public(*out, public_hex))
         return status;

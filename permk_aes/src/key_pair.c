@@ -2,9 +2,6 @@
 /* Key pairs of Curve25519 by OpenSSL, which wipes the secret half when it frees one. */
 #include "key_pair.h"
 
-#include <openssl/crypto.h>
-#include <permk_aes/session.h>
-
 ct_status permk__key_pair_init(permk__key_pair *pair, int type,
                                const unsigned char secret[PERMK__PAIR_BYTES])
 {
@@ -14,15 +11,6 @@ ct_status permk__key_pair_init(permk__key_pair *pair, int type,
         return CT_OK;
     permk__key_pair_clear(pair);
     return PERMK_ECRYPTO;
-}
-
-ct_status permk__key_pair_generate(permk__key_pair *pair, int type)
-{
-    unsigned char secret[PERMK__PAIR_BYTES];
-    CT_TRY(permk_random_bytes(secret, sizeof secret, NULL));
-    ct_status status = permk__key_pair_init(pair, type, secret);
-    OPENSSL_cleanse(secret, sizeof secret);
-    return status;
 }
 
 void permk__key_pair_clear(permk__key_pair *pair)

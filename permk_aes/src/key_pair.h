@@ -17,7 +17,6 @@ typedef struct permk__key_pair {
 /* type: EVP_PKEY_ED25519 or EVP_PKEY_X25519. PERMK_ECRYPTO. */
 CT_MUST_USE ct_status permk__key_pair_init(permk__key_pair *pair, int type,
                                            const unsigned char secret[PERMK__PAIR_BYTES]);
-CT_MUST_USE ct_status permk__key_pair_generate(permk__key_pair *pair, int type);
 /* Wipes the secret half; copes with a zeroed struct. */
 void permk__key_pair_clear(permk__key_pair *pair);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Clients and a server, each in a thread, over the in-process transport: the same iterates as the
- * simulation; and servers that lie, clients that die, keys and settings that differ. */
+ * simulation; and clients that die, keys and settings that differ. Servers that lie are in
+ * test_hostile.c. */
 #include "ct_test.h"
 
 #include <permk_aes/permk_aes.h>
@@ -8,8 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "protocol.h"
 
 enum { MAX_N = 8, MAX_D = 64 };
 
@@ -25,17 +24,11 @@ typedef struct actor {
     ct_diag diag;
 } actor;
 
-/* A scripted server: called for each frame and each receiver; may change copy, or return false to
- * keep the frame back. */
-typedef bool tamper_fn(void *context, const ct_message *original, uint32_t to, ct_message *copy);
-
 typedef struct group {
     uint32_t n;
     actor clients[MAX_N];
     ct_transport *transport;
     permk_server_options server_opt;
-    tamper_fn *tamper; // NULL: the real server
-    void *context;
     ct_status status; // of the server
     ct_diag diag;
     permk_server_result result;
@@ -53,34 +46,10 @@ static void *client_main(void *argument)
     return NULL;
 }
 
-static void scripted_server(group *g)
-{
-    ct_message message;
-    for (;;) {
-        ct_status status = ct_transport_receive(g->transport, &message, 5000, NULL);
-        if (status != CT_OK && (message.peer == UINT32_MAX || status == CT_ETIMEOUT))
-            return;
-        if (status != CT_OK || message.type == PERMK__FRAME_BYE)
-            continue;
-        for (uint32_t to = 0; to < g->n; to++) {
-            ct_message copy = message;
-            copy.peer = to;
-            copy.aux = message.peer;
-            if (to == message.peer || !g->tamper(g->context, &message, to, &copy))
-                continue;
-            ct_status sent = ct_transport_send(g->transport, &copy, NULL);
-            (void)sent; // a client that has had enough is gone
-        }
-    }
-}
-
 static void *server_main(void *argument)
 {
     group *g = argument;
-    if (g->tamper != NULL)
-        scripted_server(g);
-    else
-        g->status = permk_server_run(&g->result, g->transport, &g->server_opt, &g->diag);
+    g->status = permk_server_run(&g->result, g->transport, &g->server_opt, &g->diag);
     ct_transport_close(g->transport);
     return NULL;
 }
@@ -447,111 +416,6 @@ static void training_goes_on_without_a_lost_client(void **state)
     group_clear(&g);
 }
 
-/* ---- A server that lies ---- */
-
-typedef enum lie { FLIP, CUT, EXTEND, REPEAT, REPLAY, SWAP, RENAME, STOP_FOR_BLOCK, SPLIT } lie;
-
-typedef struct liar {
-    lie how;
-    uint32_t blocks[MAX_N]; // seen of each client
-    unsigned char old[MAX_N][600], changed[600];
-    size_t old_size[MAX_N];
-} liar;
-
-/* In round 3 client 1 is lied to about client 0's block. */
-static bool lie_once(void *context, const ct_message *original, uint32_t to, ct_message *copy)
-{
-    liar *l = context;
-    uint32_t from = original->peer;
-    if (original->type != PERMK__FRAME_BLOCK)
-        return true;
-    bool first_copy = to == (from == 0 ? 1U : 0U);
-    uint32_t round = first_copy ? l->blocks[from]++ : l->blocks[from] - 1;
-    bool now = round == 3 && from == 0 && to == 1;
-    memcpy(l->changed, original->data, original->size_bytes);
-    if (round == 2 && first_copy) {
-        memcpy(l->old[from], original->data, original->size_bytes);
-        l->old_size[from] = original->size_bytes;
-    }
-    if (l->how == SPLIT) // client 1 never sees client 2's block of round 3, but an older one
-        now = round == 3 && from == 2 && to == 1;
-    if (!now)
-        return true;
-    copy->data = l->changed;
-    if (l->how == FLIP) {
-        l->changed[5] ^= 1;
-    } else if (l->how == CUT) {
-        copy->size_bytes--;
-    } else if (l->how == EXTEND) {
-        copy->size_bytes++;
-    } else if (l->how == REPLAY || l->how == SPLIT) {
-        copy->data = l->old[from];
-    } else if (l->how == SWAP) {
-        copy->data = l->old[2];
-    } else if (l->how == RENAME) {
-        copy->aux = 2;
-    } else if (l->how == STOP_FOR_BLOCK) {
-        copy->type = PERMK__FRAME_STOP;
-        copy->size_bytes = 1 + 24 + 16;
-    }
-    return true;
-}
-
-static void a_lying_server_is_found_out(void **state)
-{
-    (void)state;
-    for (lie how = FLIP; how <= SPLIT; how++) {
-        if (how == REPEAT)
-            continue; // below
-        permk_train_options opt = options(PERMK_METHOD_DCGD, PERMK_RULE_ROTATION, 0, 50);
-        group g;
-        group_init(&g, 3, 30, &opt);
-        liar l = {.how = how};
-        g.tamper = lie_once;
-        g.context = &l;
-        for (uint32_t i = 0; i < 3; i++)
-            g.clients[i].opt.round_timeout_ms = 700; // a liar tells the others nothing
-        group_run(&g);
-        ct_assert_status(g.clients[1].status, PERMK_EAUTH, &g.clients[1].diag);
-        ct_assert_contains(g.clients[1].diag.text,
-                           how == SPLIT || how == RENAME ? "client 2" : "client 0");
-        ct_assert_contains(g.clients[1].diag.text, "round 3");
-        assert_int_equal(g.clients[1].result.rounds, 3);
-        assert_int_not_equal(g.clients[0].status, CT_OK);
-        assert_int_not_equal(g.clients[2].status, CT_OK);
-        expect_unchanged(&g);
-        group_clear(&g);
-    }
-}
-
-/* Every block twice: the second copy is refused. */
-static bool repeat(void *context, const ct_message *original, uint32_t to, ct_message *copy)
-{
-    group *g = context;
-    if (original->type == PERMK__FRAME_BLOCK && original->peer == 0 && to == 1) {
-        ct_status sent = ct_transport_send(g->transport, copy, NULL);
-        (void)sent;
-    }
-    return true;
-}
-
-static void a_repeated_block_is_refused(void **state)
-{
-    (void)state;
-    permk_train_options opt = options(PERMK_METHOD_DCGD, PERMK_RULE_ROTATION, 0, 50);
-    group g;
-    group_init(&g, 3, 30, &opt);
-    g.tamper = repeat;
-    g.context = &g;
-    for (uint32_t i = 0; i < 3; i++)
-        g.clients[i].opt.round_timeout_ms = 700;
-    group_run(&g);
-    ct_assert_status(g.clients[1].status, PERMK_EAUTH, &g.clients[1].diag);
-    ct_assert_contains(g.clients[1].diag.text, "client 0");
-    expect_unchanged(&g);
-    group_clear(&g);
-}
-
 /* ---- Clients that do not fit ---- */
 
 static void a_wrong_key_is_named(void **state)
@@ -698,8 +562,6 @@ int main(void)
         cmocka_unit_test(a_stranger_is_not_let_in),
         cmocka_unit_test(clients_with_their_own_rows_evaluate_together),
         cmocka_unit_test(training_goes_on_without_a_lost_client),
-        cmocka_unit_test(a_lying_server_is_found_out),
-        cmocka_unit_test(a_repeated_block_is_refused),
         cmocka_unit_test(a_wrong_key_is_named),
         cmocka_unit_test(other_settings_are_named),
         cmocka_unit_test(a_dead_client_is_named),
