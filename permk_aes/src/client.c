@@ -117,6 +117,14 @@ static ct_status note_lost(permk__party *p, uint32_t client, ct_diag *diag)
     if (client == PERMK__LEADER)
         return ct_fail(diag, CT_ECLOSED, "client 0, which leads, is lost (says the server)");
     p->lost[client] = true;
+    uint32_t n = p->trainer.n, least = p->trainer.opt->min_clients, left = 0;
+    for (uint32_t i = 0; i < n; i++)
+        left += !p->lost[i];
+    if (left < (least > 0 ? least : n))
+        return ct_fail(diag, CT_ECLOSED,
+                       "client %u is lost (says the server), and with %u of %u clients this one "
+                       "does not go on",
+                       client, left, n);
     snprintf(line, sizeof line, "round %llu: client %u is lost; training goes on without it",
              (unsigned long long)p->trainer.round, client);
     say(p, line);
@@ -198,6 +206,9 @@ static ct_status party_init(permk__party *p, permk_problem *problem, const doubl
         return ct_fail(diag, CT_EINVALID,
                        "client %u of %u clients at a server of %zu: the numbers do not fit", p->id,
                        problem->clients, ct_transport_clients(p->transport));
+    if (opt->min_clients > problem->clients)
+        return ct_fail(diag, CT_EINVALID, "min_clients: %u of %u clients", opt->min_clients,
+                       problem->clients);
     CT_TRY(permk__trainer_init(&p->trainer, problem, p->id, x, opt, diag));
     size_t n = p->trainer.n;
     p->lost = calloc(n, sizeof *p->lost);

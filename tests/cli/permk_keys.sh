@@ -129,7 +129,7 @@ clean "runs that fail" run/wrong* run/stranger*
 # ---- while it runs ----
 ulimit -c unlimited 2>/dev/null
 serve live --min-clients 2
-for i in 0 1 2; do join live $i --max-rounds 1000000000 --eval-every 1000000 --key secret/key --identity secret/id$i --roster roster; done
+for i in 0 1 2; do join live $i --min-clients 2 --max-rounds 1000000000 --eval-every 1000000 --key secret/key --identity secret/id$i --roster roster; done
 for _ in $(seq 200); do [ -s run/live0.jsonl ] && break; sleep 0.02; done
 for process in $server "${pid[@]}"; do
   for what in cmdline environ; do

@@ -327,6 +327,12 @@ static void claim_absent_twice(server *s, ct_message *out)
     claim_absent(s, out);
 }
 
+static void claim_others_absent(server *s, ct_message *out)
+{
+    for (uint32_t i = 1; i < N; i++)
+        say(s, out->peer, PERMK__FRAME_ABSENT, i);
+}
+
 /* A split view: from now on the receiver is to believe that client `with` is lost. */
 static void hide(server *s, ct_message *out)
 {
@@ -429,6 +435,7 @@ static permk_train_options options_of(protection mode, uint32_t who)
     opt.max_rounds = ROUNDS;
     opt.chunk_bytes = 64;
     opt.round_timeout_ms = 20000;
+    opt.min_clients = 2;
     if (mode == WITH_KEY || mode == WITH_MEASURE) {
         opt.key = all.key;
     } else {
@@ -733,6 +740,8 @@ static const row invented[] = {
      .victims = C1, .status = CT_EPROTOCOL, .says = "the server says that client"},
     {"the leader is absent", WITH_KEY, B, 0, CHUNK(2, 0), C1, claim_absent, 0, .victims = C1,
      .status = CT_ECLOSED, .says = "client 0, which leads, is lost (says the server)"},
+    {"all but the leader are absent", WITH_KEY, B, 2, CHUNK(2, 0), C0, claim_others_absent, 0,
+     .victims = C0, .status = CT_ECLOSED, .says = "with 1 of 3 clients this one does not go on"},
     {"a client is absent twice", WITH_KEY, B, 2, CHUNK(2, 0), C1, claim_absent_twice, 2,
      .victims = C1, .status = CT_EPROTOCOL, .says = "the server says that client 2 is lost"},
     {"a client is absent and sends", WITH_KEY, B, 2, CHUNK(2, 0), C1, claim_absent_then_forward, 2,

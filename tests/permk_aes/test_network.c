@@ -391,17 +391,25 @@ static void failing_destroy(void *state)
 static const permk_problem_ops failing_ops = {
     .move = failing_move, .gradient = failing_gradient, .destroy = failing_destroy};
 
+/* Four clients, of whom client 2 fails in its fifth gradient; the server goes on with two. */
+static void run_with_a_quitter(group *g, uint32_t min_clients)
+{
+    permk_train_options opt = options(PERMK_METHOD_DCGD, PERMK_RULE_ROTATION, 0, 40);
+    opt.min_clients = min_clients;
+    group_init(g, 4, 30, &opt);
+    g->server_opt.min_clients = 2;
+    static failing_problem quitter;
+    quitter = (failing_problem){.inner = g->clients[2].problem, .left = 5};
+    g->clients[2].problem.ops = &failing_ops;
+    g->clients[2].problem.state = &quitter;
+    group_run(g);
+}
+
 static void training_goes_on_without_a_lost_client(void **state)
 {
     (void)state;
-    permk_train_options opt = options(PERMK_METHOD_DCGD, PERMK_RULE_ROTATION, 0, 40);
     group g;
-    group_init(&g, 4, 30, &opt);
-    g.server_opt.min_clients = 2;
-    failing_problem quitter = {.inner = g.clients[2].problem, .left = 5};
-    g.clients[2].problem.ops = &failing_ops;
-    g.clients[2].problem.state = &quitter;
-    group_run(&g);
+    run_with_a_quitter(&g, 3);
     ct_assert_ok(g.status, &g.diag);
     assert_int_equal(g.result.lost, 1);
     for (uint32_t i = 0; i < 4; i++) {
@@ -412,6 +420,41 @@ static void training_goes_on_without_a_lost_client(void **state)
         assert_int_equal(a->result.outcome, PERMK_MAX_ROUNDS);
         assert_true(a->result.absences >= 34);
         assert_memory_equal(a->result.x_sha256, g.clients[0].result.x_sha256, 32);
+    }
+    group_clear(&g);
+}
+
+/* That somebody is lost is the server's word: it does not shrink a group that has not agreed. */
+static void a_client_goes_on_with_no_fewer_than_it_asks_for(void **state)
+{
+    (void)state;
+    for (uint32_t min_clients = 0; min_clients <= 4; min_clients += 4) {
+        group g;
+        run_with_a_quitter(&g, min_clients);
+        for (uint32_t i = 0; i < 4; i++) {
+            if (i == 2)
+                continue;
+            ct_assert_status(g.clients[i].status, CT_ECLOSED, &g.clients[i].diag);
+            assert_true(g.clients[i].result.rounds < 40);
+        }
+        ct_assert_contains(g.clients[0].diag.text, "client 2 is lost");
+        ct_assert_contains(g.clients[0].diag.text, "with 3 of 4 clients this one does not go on");
+        expect_unchanged(&g);
+        group_clear(&g);
+    }
+}
+
+static void a_client_that_asks_for_more_than_there_are_is_refused(void **state)
+{
+    (void)state;
+    permk_train_options opt = options(PERMK_METHOD_DCGD, PERMK_RULE_ROTATION, 0, 40);
+    opt.min_clients = 5;
+    group g;
+    group_init(&g, 4, 30, &opt);
+    group_run(&g);
+    for (uint32_t i = 0; i < 4; i++) {
+        ct_assert_status(g.clients[i].status, CT_EINVALID, &g.clients[i].diag);
+        ct_assert_contains(g.clients[i].diag.text, "min_clients");
     }
     group_clear(&g);
 }
@@ -562,6 +605,8 @@ int main(void)
         cmocka_unit_test(a_stranger_is_not_let_in),
         cmocka_unit_test(clients_with_their_own_rows_evaluate_together),
         cmocka_unit_test(training_goes_on_without_a_lost_client),
+        cmocka_unit_test(a_client_goes_on_with_no_fewer_than_it_asks_for),
+        cmocka_unit_test(a_client_that_asks_for_more_than_there_are_is_refused),
         cmocka_unit_test(a_wrong_key_is_named),
         cmocka_unit_test(other_settings_are_named),
         cmocka_unit_test(a_dead_client_is_named),

@@ -87,6 +87,7 @@ static const cli_option options[] = {
     {.name = "host", .type = CLI_TEXT, TRAIN(host), .value = "HOST", .preset = "127.0.0.1", .group = "Network", .help = "The server's address"},
     {.name = "port", .type = CLI_COUNT, TRAIN(port), .value = "P", .required = true, .min = 1, .max = 65535, .group = "Network", .help = "The server's port"},
     TRAIN_ROUND_TIMEOUT_OPTION,
+    TRAIN_MIN_CLIENTS_OPTION,
     {.name = "connect-timeout", .type = CLI_REAL, TRAIN(connect_timeout_s), .value = "SECONDS", .preset = "10", .max = 86400, .open_min = true, .group = "Network",
      .help = "Keep trying to reach the server for so long"},
     {.name = "clients", .type = CLI_COUNT, TRAIN(clients), .value = "N", .min = 1, .max = 1e6, .group = "Problem",

@@ -134,6 +134,10 @@
     {.name = "round-timeout", .type = CLI_REAL, TRAIN(round_timeout_s), .value = "SECONDS", .preset = "60", .min = 0, .max = 86400, .open_min = true, .group = "Network", \
      .help = "Longest wait for the others in one round"}
 
+#define TRAIN_MIN_CLIENTS_OPTION \
+    {.name = "min-clients", .type = CLI_COUNT, TRAIN(min_clients), .value = "N", .min = 1, .max = 1000, .group = "Network", \
+     .help = "Go on without lost clients while N are left: their coordinates rest. Default: a lost client ends the run"}
+
 #define TRAIN_OUTPUT_OPTIONS \
     {.name = "report", .type = CLI_PATH, TRAIN(report), .value = "FILE", .group = "Output", .help = "Write an HTML page with plots"}, \
     {.name = "jsonl", .type = CLI_PATH, TRAIN(jsonl), .value = "FILE", .group = "Output", .help = "Write a JSON line a round, as they come"}, \

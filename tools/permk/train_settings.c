@@ -120,6 +120,7 @@ static void set_numbers(const train_settings *s, permk_train_options *opt)
     opt->resume = s->resume;
     if (s->round_timeout_s > 0.0)
         opt->round_timeout_ms = (int)(s->round_timeout_s * 1000.0);
+    opt->min_clients = (uint32_t)s->min_clients;
 }
 
 /* Unsafe ciphers say so at every start, also where nothing else is printed. */

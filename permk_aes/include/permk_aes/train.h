@@ -133,6 +133,9 @@ typedef struct permk_train_options {
     void (*on_log)(void *context, const char *line); // a client that is lost; may be NULL
     void *context;                                   // handed to both
     int round_timeout_ms; // client: the longest wait for the others in one round (default 60,000)
+    /* client: with how few, itself included, it goes on when the server says that others are lost,
+     * which nothing proves; default 0: with all, so that a lost client ends its run. */
+    uint32_t min_clients;
 } permk_train_options;
 permk_train_options permk_train_options_default(void);
 
