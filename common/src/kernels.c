@@ -8,28 +8,11 @@
 
 #include "simd/kernels_tables.h"
 
-static const ct_kernels *table_of(ct_simd simd)
-{
-    switch (simd) {
-    case CT_SIMD_SCALAR:
-        return &ct__kernels_scalar;
-#if defined(__x86_64__)
-    case CT_SIMD_AVX2:
-        return &ct__kernels_avx2;
-    case CT_SIMD_AVX512:
-        return &ct__kernels_avx512;
-#else
-    case CT_SIMD_AVX2:
-    case CT_SIMD_AVX512:
-        break;
-#endif
-    }
-    return NULL;
-}
+static const ct_kernels *const tables[] = CT_SIMD_TABLES(ct__kernels);
 
 const ct_kernels *ct_kernels_of(ct_simd simd)
 {
-    return simd <= ct_cpu_simd() ? table_of(simd) : NULL;
+    return simd <= ct_cpu_simd() ? tables[simd] : NULL;
 }
 
 static const ct_kernels *choose(void)
@@ -37,7 +20,7 @@ static const ct_kernels *choose(void)
     const char *wish = getenv("CT_SIMD");
     const ct_kernels *best = &ct__kernels_scalar;
     for (ct_simd simd = CT_SIMD_SCALAR; simd <= ct_cpu_simd(); simd++) {
-        const ct_kernels *table = table_of(simd);
+        const ct_kernels *table = tables[simd];
         if (table != NULL && wish != NULL && strcmp(wish, table->name) == 0)
             return table;
         best = table != NULL ? table : best;

@@ -7,25 +7,11 @@
 const ct__select_kernels ct__select_kernels_scalar = {keys_within, keep_range, list_at_least,
                                                       round_to_powers};
 
+static const ct__select_kernels *const tables[] = CT_SIMD_TABLES(ct__select_kernels);
+
 const ct__select_kernels *ct__select_kernels_of(ct_simd simd)
 {
-    if (simd > ct_cpu_simd())
-        return NULL;
-    switch (simd) {
-    case CT_SIMD_SCALAR:
-        return &ct__select_kernels_scalar;
-#if defined(__x86_64__)
-    case CT_SIMD_AVX2:
-        return &ct__select_kernels_avx2;
-    case CT_SIMD_AVX512:
-        return &ct__select_kernels_avx512;
-#else
-    case CT_SIMD_AVX2:
-    case CT_SIMD_AVX512:
-        break;
-#endif
-    }
-    return NULL;
+    return simd <= ct_cpu_simd() ? tables[simd] : NULL;
 }
 
 const ct__select_kernels *ct__select_kernels_get(void)

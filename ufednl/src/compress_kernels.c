@@ -8,25 +8,11 @@
 
 const fednl__compress_kernels fednl__compress_kernels_scalar = {squares, subtract};
 
+static const fednl__compress_kernels *const tables[] = CT_SIMD_TABLES(fednl__compress_kernels);
+
 const fednl__compress_kernels *fednl__compress_kernels_of(ct_simd simd)
 {
-    if (simd > ct_cpu_simd())
-        return NULL;
-    switch (simd) {
-    case CT_SIMD_SCALAR:
-        return &fednl__compress_kernels_scalar;
-#if defined(__x86_64__)
-    case CT_SIMD_AVX2:
-        return &fednl__compress_kernels_avx2;
-    case CT_SIMD_AVX512:
-        return &fednl__compress_kernels_avx512;
-#else
-    case CT_SIMD_AVX2:
-    case CT_SIMD_AVX512:
-        break;
-#endif
-    }
-    return NULL;
+    return simd <= ct_cpu_simd() ? tables[simd] : NULL;
 }
 
 const fednl__compress_kernels *fednl__compress_kernels_get(void)

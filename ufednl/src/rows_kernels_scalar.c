@@ -78,15 +78,9 @@ const fednl__rows_kernels fednl__rows_kernels_scalar = {.simd = CT_SIMD_SCALAR,
                                                         .take = take,
                                                         .multiply = multiply};
 
+static const fednl__rows_kernels *const tables[] = CT_SIMD_TABLES(fednl__rows_kernels);
+
 const fednl__rows_kernels *fednl__rows_kernels_of(ct_simd simd)
 {
-    if (simd > ct_cpu_simd())
-        return NULL;
-#if defined(__x86_64__)
-    if (simd == CT_SIMD_AVX512)
-        return &fednl__rows_kernels_avx512;
-    if (simd == CT_SIMD_AVX2)
-        return &fednl__rows_kernels_avx2;
-#endif
-    return simd == CT_SIMD_SCALAR ? &fednl__rows_kernels_scalar : NULL;
+    return simd <= ct_cpu_simd() ? tables[simd] : NULL;
 }

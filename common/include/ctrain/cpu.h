@@ -21,6 +21,14 @@ ct_simd ct_cpu_simd(void);
 /* "scalar", "avx2", "avx512". */
 const char *ct_simd_name(ct_simd simd);
 
+/* The addresses of name_scalar, name_avx2 and name_avx512, indexed by ct_simd, to initialise an
+ * array of pointers; NULL for what this architecture does not have. */
+#if defined(__x86_64__)
+#define CT_SIMD_TABLES(name) {&name##_scalar, &name##_avx2, &name##_avx512}
+#else
+#define CT_SIMD_TABLES(name) {&name##_scalar, NULL, NULL}
+#endif
+
 #ifdef __cplusplus
 }
 #endif
