@@ -72,8 +72,7 @@ ct_status ct_checkpoint_open(ct_checkpoint_writer **out, const char *path, ct_di
     return CT_OK;
 }
 
-static void begin_entry(ct_checkpoint_writer *writer, entry_type type, const char *name,
-                        size_t n)
+static void begin_entry(ct_checkpoint_writer *writer, entry_type type, const char *name, size_t n)
 {
     unsigned char head[2 + LONGEST_NAME + 8];
     size_t length = strlen(name);
@@ -86,8 +85,8 @@ static void begin_entry(ct_checkpoint_writer *writer, entry_type type, const cha
     emit(writer, head, w.at);
 }
 
-void ct_checkpoint_put_u64_array(ct_checkpoint_writer *writer, const char *name,
-                                     const uint64_t *v, size_t n)
+void ct_checkpoint_put_u64_array(ct_checkpoint_writer *writer, const char *name, const uint64_t *v,
+                                 size_t n)
 {
     begin_entry(writer, ENTRY_U64, name, n);
     for (size_t i = 0; i < n; i++) {
@@ -104,8 +103,8 @@ static size_t chunk_of(size_t i, size_t n)
     return n - i < CHUNK ? n - i : CHUNK;
 }
 
-void ct_checkpoint_put_u32_array(ct_checkpoint_writer *writer, const char *name,
-                                     const uint32_t *v, size_t n)
+void ct_checkpoint_put_u32_array(ct_checkpoint_writer *writer, const char *name, const uint32_t *v,
+                                 size_t n)
 {
     begin_entry(writer, ENTRY_U32, name, n);
     for (size_t i = 0; i < n; i += CHUNK) {
@@ -116,8 +115,8 @@ void ct_checkpoint_put_u32_array(ct_checkpoint_writer *writer, const char *name,
     }
 }
 
-void ct_checkpoint_put_f64_array(ct_checkpoint_writer *writer, const char *name,
-                                     const double *v, size_t n)
+void ct_checkpoint_put_f64_array(ct_checkpoint_writer *writer, const char *name, const double *v,
+                                 size_t n)
 {
     begin_entry(writer, ENTRY_F64, name, n);
     for (size_t i = 0; i < n; i += CHUNK) {
@@ -128,8 +127,8 @@ void ct_checkpoint_put_f64_array(ct_checkpoint_writer *writer, const char *name,
     }
 }
 
-void ct_checkpoint_put_bytes(ct_checkpoint_writer *writer, const char *name,
-                                 const void *data, size_t size)
+void ct_checkpoint_put_bytes(ct_checkpoint_writer *writer, const char *name, const void *data,
+                             size_t size)
 {
     begin_entry(writer, ENTRY_BYTES, name, size);
     emit(writer, data, size);
@@ -145,8 +144,7 @@ void ct_checkpoint_put_f64(ct_checkpoint_writer *writer, const char *name, doubl
     ct_checkpoint_put_f64_array(writer, name, &value, 1);
 }
 
-void ct_checkpoint_put_text(ct_checkpoint_writer *writer, const char *name,
-                                const char *text)
+void ct_checkpoint_put_text(ct_checkpoint_writer *writer, const char *name, const char *text)
 {
     ct_checkpoint_put_bytes(writer, name, text, strlen(text));
 }
@@ -223,8 +221,8 @@ static ct_status check(ct_checkpoint *checkpoint, const void *data, size_t size,
     if (size < HEADER_BYTES + CHECKSUM_BYTES)
         return ct_fail(diag, CT_ECHECKPOINT, "%s: cut short", name);
     if (version != VERSION)
-        return ct_fail(diag, CT_ECHECKPOINT, "%s: version %" PRIu32 ", this program reads %d",
-                       name, version, VERSION);
+        return ct_fail(diag, CT_ECHECKPOINT, "%s: version %" PRIu32 ", this program reads %d", name,
+                       version, VERSION);
     size_t end = size - CHECKSUM_BYTES;
     ct_reader checksum = ct_reader_view((const unsigned char *)data + end, CHECKSUM_BYTES);
     if (ct_read_u64(&checksum) != checksum_of(data, end))
@@ -258,8 +256,8 @@ static ct_status finish(ct_checkpoint **out, ct_checkpoint *checkpoint, ct_statu
     return status;
 }
 
-ct_status ct_checkpoint_view(ct_checkpoint **out, const void *data, size_t size,
-                                 const char *name, ct_diag *diag)
+ct_status ct_checkpoint_view(ct_checkpoint **out, const void *data, size_t size, const char *name,
+                             ct_diag *diag)
 {
     *out = NULL;
     ct_checkpoint *checkpoint = new_checkpoint(name);
@@ -313,14 +311,13 @@ static ct_status find(ct_checkpoint *checkpoint, const char *name, entry *out, c
 }
 
 /* The same, and a reader of its n elements. */
-static ct_status find_array(ct_checkpoint *checkpoint, entry_type type, const char *name,
-                            size_t n, ct_reader *out, ct_diag *diag)
+static ct_status find_array(ct_checkpoint *checkpoint, entry_type type, const char *name, size_t n,
+                            ct_reader *out, ct_diag *diag)
 {
     entry e;
     CT_TRY(find(checkpoint, name, &e, diag));
     if (e.type != type)
-        return ct_fail(diag, CT_ECHECKPOINT, "%s: %s is of another type", checkpoint->name,
-                       name);
+        return ct_fail(diag, CT_ECHECKPOINT, "%s: %s is of another type", checkpoint->name, name);
     if (e.n != n)
         return ct_fail(diag, CT_ECHECKPOINT, "%s: %s has %zu entries, not %zu", checkpoint->name,
                        name, e.n, n);
@@ -328,8 +325,8 @@ static ct_status find_array(ct_checkpoint *checkpoint, entry_type type, const ch
     return CT_OK;
 }
 
-ct_status ct_checkpoint_get_u64_array(ct_checkpoint *checkpoint, const char *name,
-                                          uint64_t *out, size_t n, ct_diag *diag)
+ct_status ct_checkpoint_get_u64_array(ct_checkpoint *checkpoint, const char *name, uint64_t *out,
+                                      size_t n, ct_diag *diag)
 {
     ct_reader r;
     CT_TRY(find_array(checkpoint, ENTRY_U64, name, n, &r, diag));
@@ -338,8 +335,8 @@ ct_status ct_checkpoint_get_u64_array(ct_checkpoint *checkpoint, const char *nam
     return CT_OK;
 }
 
-ct_status ct_checkpoint_get_u32_array(ct_checkpoint *checkpoint, const char *name,
-                                          uint32_t *out, size_t n, ct_diag *diag)
+ct_status ct_checkpoint_get_u32_array(ct_checkpoint *checkpoint, const char *name, uint32_t *out,
+                                      size_t n, ct_diag *diag)
 {
     ct_reader r;
     CT_TRY(find_array(checkpoint, ENTRY_U32, name, n, &r, diag));
@@ -347,8 +344,8 @@ ct_status ct_checkpoint_get_u32_array(ct_checkpoint *checkpoint, const char *nam
     return CT_OK;
 }
 
-ct_status ct_checkpoint_get_f64_array(ct_checkpoint *checkpoint, const char *name,
-                                          double *out, size_t n, ct_diag *diag)
+ct_status ct_checkpoint_get_f64_array(ct_checkpoint *checkpoint, const char *name, double *out,
+                                      size_t n, ct_diag *diag)
 {
     ct_reader r;
     CT_TRY(find_array(checkpoint, ENTRY_F64, name, n, &r, diag));
@@ -357,7 +354,7 @@ ct_status ct_checkpoint_get_f64_array(ct_checkpoint *checkpoint, const char *nam
 }
 
 ct_status ct_checkpoint_get_bytes(ct_checkpoint *checkpoint, const char *name, void *out,
-                                      size_t size, ct_diag *diag)
+                                  size_t size, ct_diag *diag)
 {
     ct_reader r;
     CT_TRY(find_array(checkpoint, ENTRY_BYTES, name, size, &r, diag));
@@ -366,19 +363,19 @@ ct_status ct_checkpoint_get_bytes(ct_checkpoint *checkpoint, const char *name, v
 }
 
 ct_status ct_checkpoint_get_u64(ct_checkpoint *checkpoint, const char *name, uint64_t *out,
-                                    ct_diag *diag)
+                                ct_diag *diag)
 {
     return ct_checkpoint_get_u64_array(checkpoint, name, out, 1, diag);
 }
 
 ct_status ct_checkpoint_get_f64(ct_checkpoint *checkpoint, const char *name, double *out,
-                                    ct_diag *diag)
+                                ct_diag *diag)
 {
     return ct_checkpoint_get_f64_array(checkpoint, name, out, 1, diag);
 }
 
-ct_status ct_checkpoint_expect_u64(ct_checkpoint *checkpoint, const char *name,
-                                       uint64_t expected, ct_diag *diag)
+ct_status ct_checkpoint_expect_u64(ct_checkpoint *checkpoint, const char *name, uint64_t expected,
+                                   ct_diag *diag)
 {
     uint64_t found;
     CT_TRY(ct_checkpoint_get_u64(checkpoint, name, &found, diag));
@@ -388,8 +385,8 @@ ct_status ct_checkpoint_expect_u64(ct_checkpoint *checkpoint, const char *name,
                    name, found, expected);
 }
 
-ct_status ct_checkpoint_expect_f64(ct_checkpoint *checkpoint, const char *name,
-                                       double expected, ct_diag *diag)
+ct_status ct_checkpoint_expect_f64(ct_checkpoint *checkpoint, const char *name, double expected,
+                                   ct_diag *diag)
 {
     double found;
     CT_TRY(ct_checkpoint_get_f64(checkpoint, name, &found, diag));
@@ -400,13 +397,12 @@ ct_status ct_checkpoint_expect_f64(ct_checkpoint *checkpoint, const char *name,
 }
 
 ct_status ct_checkpoint_expect_text(ct_checkpoint *checkpoint, const char *name,
-                                        const char *expected, ct_diag *diag)
+                                    const char *expected, ct_diag *diag)
 {
     entry e;
     CT_TRY(find(checkpoint, name, &e, diag));
     if (e.type != ENTRY_BYTES)
-        return ct_fail(diag, CT_ECHECKPOINT, "%s: %s is of another type", checkpoint->name,
-                       name);
+        return ct_fail(diag, CT_ECHECKPOINT, "%s: %s is of another type", checkpoint->name, name);
     if (e.n == strlen(expected) && memcmp(e.data, expected, e.n) == 0)
         return CT_OK;
     int shown = e.n < 100 ? (int)e.n : 100;
