@@ -4,22 +4,10 @@
 #ifndef PERMK_CLI_PROCESSES_H
 #define PERMK_CLI_PROCESSES_H
 
+#include "cli/arguments.h"
 #include "permk/permk_cli.h"
 
 #include <sys/types.h>
-
-enum { PROCESS_ARGUMENTS = 96 };
-
-/* What a process is told, one "--name=value" after the other. */
-typedef struct arguments {
-    char *list[PROCESS_ARGUMENTS]; // NULL behind the last
-    size_t n;
-    bool failed; // out of memory, or of room
-} arguments;
-void arguments_add(arguments *a, const char *format, ...) CT_PRINTF(2, 3);
-/* The option as it stands in settings, if it was given on the command line. */
-void arguments_add_option(arguments *a, const cli_option *option, const void *settings);
-void arguments_clear(arguments *a);
 
 typedef struct process {
     char name[32];     // "the server", "client 3"

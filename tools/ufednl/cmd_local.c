@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
 /* ufednl-cli local: a server here and a process for each client, over TCP on this machine. */
+#include "cli/arguments.h"
 #include "ufednl/remote.h"
 #include "ufednl/solve_options.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <signal.h>
 #include <spawn.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,50 +20,28 @@ typedef struct children {
     pid_t *pid; // (clients)
 } children;
 
-/* "--name=value", kept in the arguments of a client. */
-typedef struct arguments {
-    char text[16][PATH_MAX + 64];
-    char *list[18];
-    size_t n;
-} arguments;
-
-static void add_argument(arguments *a, const char *format, ...) CT_PRINTF(2, 3);
-static void add_argument(arguments *a, const char *format, ...)
-{
-    va_list values;
-    va_start(values, format);
-    vsnprintf(a->text[a->n], sizeof a->text[a->n], format, values);
-    va_end(values);
-    a->list[a->n] = a->text[a->n];
-    a->n++;
-}
-
 static void list_arguments(arguments *a, const solve_settings *s, size_t id, uint16_t port)
 {
-    a->n = 0;
-    add_argument(a, "ufednl-cli");
-    add_argument(a, "client");
-    add_argument(a, "--quiet");
-    add_argument(a, "--id=%zu", id);
-    add_argument(a, "--port=%u", port);
-    add_argument(a, "--clients=%zu", s->clients);
-    add_argument(a, "--seed=%llu", (unsigned long long)s->seed);
+    arguments_add(a, "ufednl-cli");
+    arguments_add(a, "client");
+    arguments_add(a, "--quiet");
+    arguments_add(a, "--id=%zu", id);
+    arguments_add(a, "--port=%u", port);
+    arguments_add(a, "--clients=%zu", s->clients);
+    arguments_add(a, "--seed=%llu", (unsigned long long)s->seed);
     if (!s->shuffle)
-        add_argument(a, "--no-shuffle");
+        arguments_add(a, "--no-shuffle");
     if (!isnan(s->positive_label))
-        add_argument(a, "--positive-label=%.17g", s->positive_label);
+        arguments_add(a, "--positive-label=%.17g", s->positive_label);
     if (!isnan(s->label_skew))
-        add_argument(a, "--label-skew=%.17g", s->label_skew);
+        arguments_add(a, "--label-skew=%.17g", s->label_skew);
     if (s->checkpoint != NULL || s->resume != NULL)
-        add_argument(a, "--checkpoint=%s.client-%zu", s->resume != NULL ? s->resume : s->checkpoint,
-                     id);
-    if (s->sizes != NULL) {
-        a->list[a->n++] = (char *)"--sizes";
-        a->list[a->n++] = (char *)s->sizes;
-    }
-    a->list[a->n++] = (char *)"--";
-    a->list[a->n++] = (char *)s->file;
-    a->list[a->n] = NULL;
+        arguments_add(a, "--checkpoint=%s.client-%zu",
+                      s->resume != NULL ? s->resume : s->checkpoint, id);
+    if (s->sizes != NULL)
+        arguments_add(a, "--sizes=%s", s->sizes);
+    arguments_add(a, "--");
+    arguments_add(a, "%s", s->file);
 }
 
 static ct_status start_clients(children *c, const solve_settings *s, uint16_t port, ct_diag *diag)
@@ -73,9 +50,12 @@ static ct_status start_clients(children *c, const solve_settings *s, uint16_t po
     if (c->pid == NULL)
         return ct_fail(diag, CT_ENOMEM, "out of memory");
     for (; c->n < s->clients; c->n++) {
-        arguments a;
+        arguments a = {0};
         list_arguments(&a, s, c->n, port);
-        int error = posix_spawn(&c->pid[c->n], "/proc/self/exe", NULL, NULL, a.list, environ);
+        int error = a.failed
+                        ? ENOMEM
+                        : posix_spawn(&c->pid[c->n], "/proc/self/exe", NULL, NULL, a.list, environ);
+        arguments_clear(&a);
         if (error != 0)
             return ct_fail(diag, CT_EIO, "client %zu does not start: %s", c->n, strerror(error));
     }
