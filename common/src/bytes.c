@@ -5,12 +5,6 @@
 
 #include <string.h>
 
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-enum { NATIVE_ORDER = 1 };
-#else
-enum { NATIVE_ORDER = 0 };
-#endif
-
 static void put(unsigned char *to, uint64_t v, size_t size)
 {
     for (size_t i = 0; i < size; i++)
@@ -96,7 +90,7 @@ static void write_array(ct_writer *w, const void *v, size_t n, size_t size)
     unsigned char *to = writer_advance(w, n * size);
     if (to == NULL || n == 0)
         return;
-    if (NATIVE_ORDER) {
+    if (CT_LITTLE_ENDIAN) {
         memcpy(to, v, n * size);
         return;
     }
@@ -188,7 +182,7 @@ void ct_read_bytes(ct_reader *r, void *out, size_t size)
 static void read_array(ct_reader *r, void *out, size_t n, size_t size)
 {
     ct_read_bytes(r, out, n * size);
-    if (NATIVE_ORDER)
+    if (CT_LITTLE_ENDIAN)
         return;
     unsigned char *bytes = out;
     for (size_t i = 0; i < n; i++, bytes += size)

@@ -7,6 +7,7 @@
 
 #include "ownership_private.h"
 
+#include <ctrain/bytes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -251,19 +252,11 @@ bool permk__codec_add(permk__codec *codec, uint32_t client, const void *payload,
     return entries != NULL && add_entries(codec, &block, entries, factor, out);
 }
 
-static bool host_is_little_endian(void)
-{
-    const uint16_t probe = 1;
-    unsigned char first;
-    memcpy(&first, &probe, 1);
-    return first == 1;
-}
-
 const double *permk__codec_in_place(const permk__codec *codec, uint32_t client, const double *v)
 {
     bool takes_ranges = codec->compressor == PERMK_COMPRESSOR_PERMK ||
                         codec->compressor == PERMK_COMPRESSOR_IDENTITY;
-    if (!takes_ranges || codec->value != PERMK_VALUE_F64 || !host_is_little_endian())
+    if (!takes_ranges || codec->value != PERMK_VALUE_F64 || !CT_LITTLE_ENDIAN)
         return NULL;
     permk_block block = permk__codec_block(codec, client);
     bool is_range = block.index == NULL && block.line == NULL;

@@ -179,18 +179,10 @@ static bool are_finite(const double *x, size_t n)
     return isfinite(ct_kernels_get()->f64.max_abs(x, n)); // no number if one of them is none
 }
 
-static bool host_is_little_endian(void)
-{
-    const uint16_t probe = 1;
-    unsigned char first;
-    memcpy(&first, &probe, 1);
-    return first == 1;
-}
-
 static bool decode_f64(const void *in, size_t n, double *x)
 {
     ct_reader r = ct_reader_view(in, n * sizeof *x);
-    bool in_place = in == (const void *)x && host_is_little_endian(), finite = true;
+    bool in_place = in == (const void *)x && CT_LITTLE_ENDIAN, finite = true;
     for (size_t done = 0, part; done < n; done += part) {
         part = at_most_a_block(n - done);
         if (!in_place)

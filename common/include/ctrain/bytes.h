@@ -16,6 +16,13 @@
 extern "C" {
 #endif
 
+/* Whether numbers lie in memory as they are written, so that arrays are copied whole. */
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define CT_LITTLE_ENDIAN 1
+#else
+#define CT_LITTLE_ENDIAN 0
+#endif
+
 typedef struct ct_writer {
     unsigned char *data; // borrowed
     size_t size;         // capacity in bytes
