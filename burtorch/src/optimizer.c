@@ -217,11 +217,6 @@ void bt__optimizer_update_product(bt_optimizer *optimizer, size_t parameter, siz
                               dx, add);
 }
 
-double bt__optimizer_square_sum(const bt_optimizer *optimizer, const void *gradient, size_t n)
-{
-    return optimizer->square_sum(gradient, n);
-}
-
 double bt__optimizer_clip(const bt_optimizer *optimizer, double norm)
 {
     const double limit = optimizer->options.clip_norm;

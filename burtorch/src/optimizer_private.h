@@ -25,7 +25,6 @@ void bt__optimizer_update_product(bt_optimizer *optimizer, size_t parameter, siz
 /* The gradient norm is the root of the sum, parameter by parameter and in each block by block, of
  * the square sums of blocks of this many elements (the last of a parameter may be shorter). */
 enum { BT__NORM_BLOCK = 4096 };
-double bt__optimizer_square_sum(const bt_optimizer *optimizer, const void *gradient, size_t n);
 /* What clipping makes of such a norm: the gradient_scale. */
 double bt__optimizer_clip(const bt_optimizer *optimizer, double norm);
 
